@@ -1,0 +1,118 @@
+"""The only place where parts are joined."""
+
+import asyncio
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from app.grounding import Grounding
+from app.llm.extractive import Extractive
+from app.llm.port import Provider
+from app.pipeline import ChatPipeline
+from app.settings import LLMSettings, Settings, load_settings, set_offline_variables
+from app.store.database import open_database
+from app.store.turns import KeyStore, TurnStore
+from app.types import ChatResult
+from retrieval.chunking import Chunker
+from retrieval.embedders.minilm import MiniLM
+from retrieval.embedders.port import Embedder
+from retrieval.index.folder import IndexFolders
+from retrieval.ingest import Ingestor
+from retrieval.search import Reader, Retriever
+from retrieval.store.corpus import CorpusStore
+from retrieval.workers import ParserPool
+
+MODEL_THREADS = 2
+"""Model calls at once: each already uses every core, a second one fills the gaps of the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that a door needs, joined."""
+
+    settings: Settings
+    corpora: CorpusStore
+    reader: Reader
+    retriever: Retriever
+    ingestor: Ingestor
+    pipeline: ChatPipeline
+    turns: TurnStore
+    keys: KeyStore
+    executor: Executor
+
+    async def warm_up(self) -> None:
+        """Load the models and open the index of every corpus, so that the first question waits for neither."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self.executor, self.retriever.embedder.embed_query, "warm up")
+        for corpus in self.corpora.corpora():
+            await loop.run_in_executor(self.executor, self.reader.current, corpus)
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self.executor.shutdown(wait=True, cancel_futures=True)
+        self.corpora.close()
+
+
+def build(
+    settings: Settings | None = None, *, embedder: Embedder | None = None, provider: Provider | None = None
+) -> Services:
+    """Join the parts. Cheap: models are loaded by their first use, or by `Services.warm_up`.
+
+    Args:
+        settings: By default what `assay.yaml` and `ASSAY_*` say.
+        embedder: In place of MiniLM.
+        provider: In place of the one that the settings name.
+
+    Raises:
+        ConfigError: A setting is wrong, or ASSAY_HOME cannot be used.
+        ModelMissing: Weights are not installed.
+    """
+    set_offline_variables()
+    settings = settings or load_settings()
+    engine = open_database(settings.home)
+    executor = ThreadPoolExecutor(MODEL_THREADS, thread_name_prefix="assay-model")
+    embedder = embedder or MiniLM()
+
+    corpora = CorpusStore(engine)
+    folders = IndexFolders(settings.home / "indexes")
+    reader = Reader(corpora, folders)
+    rules = settings.retrieval
+    retriever = Retriever(reader, embedder, executor, rules.candidates, rules.weights)
+    ingestor = Ingestor(
+        store=corpora,
+        indexes=folders,
+        embedder=embedder,
+        chunker=Chunker(rules.chunk_tokens, embedder.count_tokens),
+        open_parser=lambda: ParserPool(rules.parse, rules.parse_workers),
+        locks=settings.home / "locks",
+        settings=rules,
+    )
+
+    extractive = Extractive(embedder.embed_passages, executor, settings.chat.min_answerable)
+    turns = TurnStore(engine, record_text=settings.chat.record_text)
+
+    async def record(result: ChatResult) -> None:
+        await asyncio.get_running_loop().run_in_executor(executor, turns.record, result)
+
+    pipeline = ChatPipeline(
+        retriever=retriever,
+        provider=provider or _provider(settings.llm, extractive),
+        fallback=extractive,
+        grounding=Grounding(settings.chat.min_support),
+        record=record,
+        settings=settings.chat,
+        max_tokens=settings.llm.max_tokens,
+    )
+    return Services(settings, corpora, reader, retriever, ingestor, pipeline, turns, KeyStore(engine), executor)
+
+
+def _provider(settings: LLMSettings, extractive: Extractive) -> Provider:
+    """The provider that the settings name; its libraries are imported only here."""
+    if settings.provider == "openai_compatible":
+        from app.llm.openai_compatible import OpenAICompatible
+
+        return OpenAICompatible(settings.base_url, settings.model, settings.api_key, settings.timeout_s)
+    if settings.provider == "local":
+        from app.llm.local import LocalLLM
+
+        return LocalLLM(None, settings.max_tokens)
+    return extractive

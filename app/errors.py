@@ -1,0 +1,38 @@
+"""What can go wrong in the app room.
+
+AssayError
+├── ConfigError        a setting is wrong or missing: one line that says which and how to mend it
+├── ProviderError      a language model could not be reached, broke off, or answered garbage
+│   └── ProviderTimeout
+└── RequestError       the caller asked for something that cannot be done
+    ├── TurnNotFound
+    └── TooManyRequests
+"""
+
+
+class AssayError(Exception):
+    """Base of all errors of this room. The message says what to do."""
+
+
+class ConfigError(AssayError):
+    """A setting is wrong or missing."""
+
+
+class ProviderError(AssayError):
+    """A language model could not be reached, broke off, or answered garbage."""
+
+
+class ProviderTimeout(ProviderError):
+    """A language model took longer than its deadline."""
+
+
+class RequestError(AssayError):
+    """The caller asked for something that cannot be done."""
+
+
+class TurnNotFound(RequestError):
+    """No turn with this id is known."""
+
+
+class TooManyRequests(RequestError):
+    """The service is at its bound of turns in flight; try again shortly."""

@@ -1,0 +1,109 @@
+"""Tie each claim to source characters, whatever the draft said. Deterministic: words, numbers and negation."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from app.sentences import Span, sentences
+from app.types import Citation, Claim
+from retrieval.types import Passage
+from retrieval.words import content_words
+
+_MARK = re.compile(r"\s*\[\s*\d+(?:\s*[,;]\s*\d+)*\s*\]")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot)\b|n['’]t\b", re.IGNORECASE)
+_REFUSAL = re.compile(
+    r"^\W*(?:sorry\W+)?i\s+(?:do\s+not|don['’]t|cannot|can['’]t)\s+(?:know|answer|say|find|tell)", re.IGNORECASE
+)
+_WINDOW = 2
+"""A claim may draw on up to so many neighbouring sentences."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    passage: Passage
+    span: Span
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """Verifies claims against the passages of the turn."""
+
+    min_support: float = 0.7
+
+    def verify(self, text: str, passages: Sequence[Passage]) -> Claim | None:
+        """The claim with the best source span that supports it, or None.
+
+        A span supports a claim when it holds the claim's characters as they stand; or when it holds at least
+        `min_support` of its distinct content words (stemmed) and all its numbers, and negates as often.
+        """
+        stated = _MARK.sub("", text).strip()
+        if not stated or _REFUSAL.match(stated):
+            return None
+        best = _verbatim(stated, passages) or self._closest(stated, passages)
+        return Claim(stated, (_cite(best),), round(best.support, 4)) if best else None
+
+    def _closest(self, stated: str, passages: Sequence[Passage]) -> _Match | None:
+        words, numbers = set(content_words(stated)), _numbers(stated)
+        if not words:
+            return None
+        best: _Match | None = None
+        for passage in passages:
+            for span in _windows(passage.text):
+                source = passage.text[span.start : span.end]
+                support = len(words.intersection(content_words(source))) / len(words)
+                agrees = numbers <= _numbers(source) and _negations(stated) == _negations(source)
+                better = best is None or support > best.support
+                if support >= self.min_support and better and agrees:
+                    best = _Match(passage, span, support)
+        return best
+
+
+def _verbatim(stated: str, passages: Sequence[Passage]) -> _Match | None:
+    for passage in passages:
+        at = passage.text.find(stated)
+        if at >= 0:
+            return _Match(passage, Span(at, at + len(stated)), 1.0)
+    return None
+
+
+def _windows(text: str) -> Iterator[Span]:
+    """Single sentences first: a tie goes to the shorter span."""
+    spans = sentences(text)
+    for size in range(1, _WINDOW + 1):
+        for first in range(len(spans) - size + 1):
+            yield Span(spans[first].start, spans[first + size - 1].end)
+
+
+def _numbers(text: str) -> set[str]:
+    """Numbers without thousands separators and trailing zeros: 1,000.50 and 1000.5 are one number."""
+    return {_plain(number) for number in _NUMBER.findall(text)}
+
+
+def _plain(number: str) -> str:
+    number = re.sub(r",(?=\d{3}(?!\d))", "", number)
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _negations(text: str) -> int:
+    """Parity of negating words: two of them cancel out."""
+    return len(_NEGATION.findall(text)) % 2
+
+
+def _cite(match: _Match) -> Citation:
+    passage = match.passage
+    quote = passage.text[match.span.start : match.span.end]
+    return Citation(
+        doc_id=passage.doc_id,
+        uri=passage.uri,
+        title=passage.title,
+        snapshot=passage.snapshot,
+        start=passage.start + match.span.start,
+        end=passage.start + match.span.end,
+        quote=quote,
+        quote_sha256=hashlib.sha256(quote.encode()).hexdigest(),
+        page=passage.page,
+        section=passage.section,
+    )

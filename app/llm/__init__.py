@@ -1,0 +1,1 @@
+"""Providers of drafts: one file each behind `port.Provider`."""

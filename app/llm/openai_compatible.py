@@ -1,0 +1,174 @@
+"""Drafts from any server that speaks OpenAI's chat completions: OpenAI, vLLM, Ollama, llama.cpp and others."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import httpx
+from pydantic import SecretStr
+
+from app.errors import ProviderError, ProviderTimeout
+from app.llm.port import DraftPart, DraftRequest, DraftText, DraftUsage
+from app.llm.prompt import messages
+from app.types import Usage
+
+if TYPE_CHECKING:
+    from openai import AsyncStream
+    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+
+_MAX_CHARS = 40_000
+_MAX_BODY_BYTES = 1_000_000
+
+
+class OpenAICompatible:
+    """A model behind an OpenAI-compatible endpoint.
+
+    Args:
+        base_url: The address up to and with the version, such as "http://127.0.0.1:8000/v1".
+        model: The model's name on that server.
+        api_key: The key, or None for a server that wants none: then no Authorization header is sent.
+        timeout_s: The deadline of a whole draft, from the request to its last piece.
+        http_client: The client to use in tests.
+        max_chars: A draft longer than this is broken off.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        model: str,
+        api_key: SecretStr | None,
+        timeout_s: float,
+        http_client: httpx.AsyncClient | None = None,
+        max_chars: int = _MAX_CHARS,
+    ) -> None:
+        from openai import AsyncOpenAI, Omit
+
+        self.name = f"openai-compatible/{model}"
+        self._model = model
+        self._timeout_s = timeout_s
+        self._max_chars = max_chars
+        # The client would fill gaps from OPENAI_* variables and send them to whatever base_url names.
+        self._headers: dict[str, str | Omit] = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
+        if api_key is None:
+            self._headers["Authorization"] = Omit()
+        self._client = AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key.get_secret_value() if api_key else "none",
+            timeout=timeout_s,
+            max_retries=0,
+            # A redirect would carry the passages to a host that nobody configured.
+            http_client=http_client or httpx.AsyncClient(timeout=timeout_s, follow_redirects=False),
+        )
+
+    async def draft(self, request: DraftRequest) -> AsyncIterator[DraftPart]:
+        """Stream the draft; closing the iterator early closes the connection.
+
+        Raises:
+            ProviderTimeout: The deadline passed.
+            ProviderError: The server refused, broke off or sent nonsense. Its words are left out of the message:
+                they may hold the key or the prompt.
+        """
+        deadline = asyncio.get_running_loop().time() + self._timeout_s
+        chars = 0
+        async with aclosing(self._parts(request)) as parts:
+            while True:
+                # Around each step, not around the loop: a timeout must never strike in the consumer's code.
+                with self._as_provider_errors():
+                    async with asyncio.timeout_at(deadline):
+                        part = await anext(parts, None)
+                if part is None:
+                    return
+                if isinstance(part, DraftText):
+                    chars += len(part.text)
+                    if chars > self._max_chars:
+                        raise ProviderError(f"{self.name}: the draft is longer than {self._max_chars} characters")
+                yield part
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _parts(self, request: DraftRequest) -> AsyncGenerator[DraftPart, None]:
+        stream = await self._client.chat.completions.create(
+            model=self._model,
+            messages=cast("list[ChatCompletionMessageParam]", messages(request)),
+            max_tokens=request.max_tokens,
+            temperature=0,
+            stream=True,
+            stream_options={"include_usage": True},
+            extra_headers=self._headers,
+        )
+        usage: Usage | None = None
+        said = finished = False
+        async with stream, aclosing(_events(stream)) as events:
+            async for event in events:
+                choice = _first_choice(event)
+                text = _text(choice)
+                if text:
+                    said = True
+                    yield DraftText(text)
+                finished = finished or bool(choice.get("finish_reason"))
+                usage = _usage(event) or usage
+        if not finished:
+            raise ProviderError(f"{self.name}: the stream ended without a finish_reason")
+        if not said:
+            raise ProviderError(f"{self.name}: the draft is empty")
+        if usage is not None:
+            yield DraftUsage(usage)
+
+    @contextmanager
+    def _as_provider_errors(self) -> Iterator[None]:
+        """Translate what the client raises; `from None` keeps its messages out of logged tracebacks too."""
+        import openai
+
+        try:
+            yield
+        except (TimeoutError, openai.APITimeoutError, httpx.TimeoutException):
+            raise ProviderTimeout(f"{self.name}: no complete draft within {self._timeout_s:g} s") from None
+        except openai.APIStatusError as error:
+            raise ProviderError(f"{self.name}: {type(error).__name__}, status {error.status_code}") from None
+        except (openai.OpenAIError, httpx.HTTPError, httpx.StreamError, ValueError) as error:
+            raise ProviderError(f"{self.name}: {type(error).__name__}") from None
+
+
+async def _events(stream: "AsyncStream[ChatCompletionChunk]") -> AsyncGenerator[Mapping[str, Any], None]:
+    """The server's events as plain mappings: servers differ in what they leave out, so nothing is taken for granted."""
+    if stream.response.headers.get("content-type", "").startswith("application/json"):
+        yield await _whole_body(stream.response)
+        return
+    async for chunk in stream:
+        # The client does not validate: an event that is no object comes through as it is.
+        yield chunk.to_dict(warnings=False) if hasattr(chunk, "to_dict") else {}
+
+
+async def _whole_body(response: httpx.Response) -> Mapping[str, Any]:
+    """The answer of a server that does not stream: one completion in place of many chunks."""
+    body = bytearray()
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > _MAX_BODY_BYTES:
+            raise ProviderError(f"the answer is longer than {_MAX_BODY_BYTES} bytes")
+    data = json.loads(body)
+    return data if isinstance(data, dict) else {}
+
+
+def _first_choice(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    choices = event.get("choices")
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else {}
+
+
+def _text(choice: Mapping[str, Any]) -> str:
+    """The words of a streamed `delta`, or of the `message` of a server that does not stream."""
+    body = choice.get("delta") or choice.get("message")
+    content = body.get("content") if isinstance(body, dict) else None
+    return content if isinstance(content, str) else ""
+
+
+def _usage(event: Mapping[str, Any]) -> Usage | None:
+    usage = event.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    return Usage(prompt if isinstance(prompt, int) else 0, completion if isinstance(completion, int) else 0)

@@ -1,0 +1,49 @@
+"""The port behind which every provider of drafts stands."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from app.types import Message, Usage
+from retrieval.types import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class DraftRequest:
+    """What a provider may draw on: a standalone question, the conversation, the passages, a bound on its words."""
+
+    question: str
+    history: tuple[Message, ...]
+    passages: tuple[Passage, ...]
+    max_tokens: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class DraftText:
+    """A piece of the draft, in order. Pieces may break anywhere; nothing in it is trusted."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DraftUsage:
+    """What the draft cost, at most once and last."""
+
+    usage: Usage
+
+
+DraftPart = DraftText | DraftUsage
+
+
+class Provider(Protocol):
+    """Writes a draft from passages. The pipeline verifies every claim of it afterwards."""
+
+    name: str
+
+    def draft(self, request: DraftRequest) -> AsyncIterator[DraftPart]:
+        """Stream the draft.
+
+        Raises:
+            ProviderError: The model could not be reached or broke off; the message is fit for a log, not for a user.
+        """
+        ...

@@ -1,0 +1,181 @@
+"""A chat turn: one straight line from the question to the verified answer."""
+
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from app.conversation import standalone
+from app.errors import ProviderError
+from app.grounding import Grounding
+from app.llm.port import DraftRequest, DraftText, Provider
+from app.sentences import sentences
+from app.settings import ChatSettings
+from app.types import (
+    ChatRequest,
+    ChatResult,
+    Claim,
+    ClaimVerified,
+    Finished,
+    PassagesFound,
+    Reason,
+    TurnEvent,
+    Usage,
+)
+from retrieval.search import Retriever
+from retrieval.types import Passage
+
+ABSTENTION = "I don't know: the documents I have do not seem to answer this."
+
+Record = Callable[[ChatResult], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What has come of a draft so far."""
+
+    claims: list[Claim] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
+    failed: bool = False
+
+
+class _Clock:
+    """Milliseconds since the turn began, by step."""
+
+    def __init__(self) -> None:
+        self._began = self._last = time.perf_counter()
+        self.timings_ms: dict[str, float] = {}
+
+    def lap(self, step: str) -> None:
+        now = time.perf_counter()
+        self.timings_ms[step] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+    def since_start(self, mark: str) -> None:
+        self.timings_ms.setdefault(mark, round((time.perf_counter() - self._began) * 1000, 3))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPipeline:
+    """Retrieve, draft, verify. The HTTP routes, the CLI and the evals all drain `events`."""
+
+    retriever: Retriever
+    provider: Provider
+    fallback: Provider
+    grounding: Grounding
+    record: Record
+    settings: ChatSettings
+    max_tokens: int = 400
+
+    async def events(self, request: ChatRequest) -> AsyncIterator[TurnEvent]:
+        """Run one turn: `PassagesFound`, then a `ClaimVerified` for each claim, then `Finished`.
+
+        Raises:
+            CorpusNotFound: Nothing has been ingested into the corpus.
+        """
+        clock = _Clock()
+        question = standalone(request.question, request.history)
+
+        found = await self.retriever.search(question, request.corpus, self.settings.passages)
+        clock.lap("retrieve")
+        yield PassagesFound(found.passages)
+
+        asked = DraftRequest(question, request.history, found.passages, self.max_tokens)
+        provider, draft = self.provider, _Draft()
+        async for claim in self._verified(provider, asked, draft):
+            clock.since_start("first_claim")
+            yield ClaimVerified(claim)
+        if not draft.claims and provider is not self.fallback:
+            provider = self.fallback
+            async for claim in self._verified(provider, asked, draft):
+                clock.since_start("first_claim")
+                yield ClaimVerified(claim)
+        clock.lap("answer")
+        clock.since_start("total")
+
+        result = ChatResult(
+            turn_id=uuid.uuid4().hex,
+            question=request.question,
+            answer=" ".join(claim.text for claim in draft.claims) or ABSTENTION,
+            abstained=not draft.claims,
+            reason=self._reason(asked, provider, draft),
+            claims=tuple(draft.claims),
+            dropped=tuple(draft.dropped),
+            passages=found.passages,
+            corpus=request.corpus,
+            snapshot=found.snapshot,
+            provider=provider.name,
+            usage=draft.usage,
+            timings_ms=clock.timings_ms,
+        )
+        await self.record(result)
+        yield Finished(result)
+
+    async def run(self, request: ChatRequest) -> ChatResult:
+        """Drain `events` and return the result.
+
+        Raises:
+            CorpusNotFound: Nothing has been ingested into the corpus.
+        """
+        async with aclosing(self.events(request)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    return event.result
+        raise AssertionError("a turn ends with Finished")
+
+    async def _verified(self, provider: Provider, asked: DraftRequest, draft: _Draft) -> AsyncIterator[Claim]:
+        """The claims of a draft that stand up against the passages, as soon as each sentence is complete."""
+        if not asked.passages:
+            return
+        pending = ""
+        try:
+            async with aclosing(provider.draft(asked)) as parts:
+                async for part in parts:
+                    if not isinstance(part, DraftText):
+                        draft.usage = part.usage
+                        continue
+                    complete, pending = _complete(pending + part.text)
+                    for sentence in complete:
+                        if claim := self._check(sentence, asked.passages, draft):
+                            yield claim
+        except ProviderError:
+            # What was verified before the model broke off still stands; the reason tells the caller.
+            draft.failed = True
+        for sentence in _split(pending):
+            if claim := self._check(sentence, asked.passages, draft):
+                yield claim
+
+    def _check(self, sentence: str, passages: Sequence[Passage], draft: _Draft) -> Claim | None:
+        if len(draft.claims) >= self.settings.max_claims:
+            return None
+        claim = self.grounding.verify(sentence, passages)
+        if claim is None:
+            draft.dropped.append(sentence)
+        elif claim.text not in (known.text for known in draft.claims):
+            draft.claims.append(claim)
+            return claim
+        return None
+
+    def _reason(self, asked: DraftRequest, provider: Provider, draft: _Draft) -> Reason:
+        if not asked.passages:
+            return Reason.NO_PASSAGES
+        if not draft.claims:
+            return Reason.NOT_COVERED
+        return Reason.ANSWERED if provider is self.provider else Reason.FELL_BACK
+
+
+def _split(text: str) -> list[str]:
+    return [text[span.start : span.end] for span in sentences(text)]
+
+
+def _complete(text: str) -> tuple[list[str], str]:
+    """The sentences of a growing text that more text can no longer change, and the rest.
+
+    The last sentence of an unfinished line may still go on ("e.g." may follow), so it waits; finished lines do not.
+    """
+    head, newline, tail = text.rpartition("\n")
+    spans = sentences(tail)
+    cut = spans[-1].start if spans else len(tail)
+    return _split(head + newline) + _split(tail[:cut]), tail[cut:]

@@ -1,0 +1,117 @@
+"""All settings, and the only file that reads or sets the environment.
+
+`assay.yaml` in the working directory < `ASSAY_*` variables (`ASSAY_LLM__MODEL` is `llm.model`) < arguments.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
+
+from app.errors import ConfigError
+from retrieval.config import RetrievalSettings
+
+CORPUS_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+
+_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+class LLMSettings(BaseModel):
+    """Which provider writes drafts, and where it is reached."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider: Literal["extractive", "openai_compatible", "local"] = "extractive"
+    base_url: str = Field("http://127.0.0.1:11434/v1", description="Of an OpenAI-compatible server.")
+    model: str = "default"
+    api_key: SecretStr | None = None
+    timeout_s: float = Field(60.0, gt=0, description="For one whole draft.")
+    max_tokens: int = Field(400, ge=1, le=8192, description="Upper bound of a draft.")
+
+
+class ChatSettings(BaseModel):
+    """Bounds and thresholds of a chat turn."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    passages: int = Field(8, ge=1, le=50, description="Passages that an answer may draw on.")
+    max_claims: int = Field(8, ge=1, le=50)
+    min_support: float = Field(0.7, ge=0, le=1, description="Share of a claim's words that its source span must hold.")
+    min_answerable: float = Field(0.5, ge=0, le=1, description="Below this the extractive answerer abstains.")
+    max_question_chars: int = Field(4_000, ge=1)
+    max_history_messages: int = Field(40, ge=0)
+    max_history_chars: int = Field(40_000, ge=0)
+    record_text: bool = Field(False, description="Keep questions and answers with a turn, not only what it cited.")
+
+
+class HttpSettings(BaseModel):
+    """The HTTP door."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = "127.0.0.1"
+    max_body_bytes: int = Field(1_000_000, ge=1, description="Of any request but an upload.")
+    max_upload_bytes: int = Field(50_000_000, ge=1)
+    max_turns_in_flight: int = Field(16, ge=1)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Defaults need no file and no variable."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ASSAY_", env_nested_delimiter="__", yaml_file="assay.yaml", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(Path(".assay"), description="Where all state lives: database and indexes.")
+    corpus: str = Field("default", pattern=CORPUS_PATTERN)
+    port: int = Field(8000, ge=0, le=65535)
+    llm: LLMSettings = LLMSettings()
+    chat: ChatSettings = ChatSettings()
+    http: HttpSettings = HttpSettings()
+    retrieval: RetrievalSettings = RetrievalSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments win over variables, variables over the file."""
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**arguments: Any) -> Settings:
+    """Read all settings; an argument of None means "not given".
+
+    Raises:
+        ConfigError: A value is wrong; the message names each setting and what it should be.
+    """
+    try:
+        return Settings(**{name: value for name, value in arguments.items() if value is not None})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise ConfigError(f"Wrong settings: {wrong}. See docs/settings.md.") from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"assay.yaml is not YAML: {error}") from None
+
+
+def set_offline_variables() -> None:
+    """Keep every library off the network. Must run before any of them is imported."""
+    os.environ.update(_OFFLINE)

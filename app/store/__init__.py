@@ -1,0 +1,1 @@
+"""The database: how it is opened, and what the app room keeps in it."""

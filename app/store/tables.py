@@ -1,0 +1,41 @@
+"""The tables of the app room."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text
+
+from retrieval.store.tables import UtcDateTime
+
+metadata = MetaData()
+
+turns = Table(
+    "turns",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("created", UtcDateTime, nullable=False, index=True),
+    Column("corpus", String(80), nullable=False),
+    Column("snapshot", String(16), nullable=False),
+    Column("provider", String(80), nullable=False),
+    Column("abstained", Boolean, nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("citations", Text, nullable=False, comment="JSON: [[doc_id, start, end], …]"),
+    Column("timings_ms", Text, nullable=False),
+    Column("question", Text, comment="Only where chat.record_text is set."),
+    Column("answer", Text, comment="Only where chat.record_text is set."),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("turn_id", String(32), ForeignKey("turns.id"), nullable=False, index=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("rating", String(8), nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("created", UtcDateTime, nullable=False),
+)

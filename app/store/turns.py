@@ -1,0 +1,108 @@
+"""Turns, the feedback on them, and API keys."""
+
+import hashlib
+import json
+import secrets
+from datetime import UTC, datetime
+from typing import Literal
+
+from sqlalchemy import Engine, delete, func, insert, select
+
+from app.errors import ConfigError, TurnNotFound
+from app.store.tables import api_keys, feedback, turns
+from app.types import ChatResult
+
+Rating = Literal["up", "down"]
+
+
+class TurnStore:
+    """What was answered from where, and what people thought of it."""
+
+    def __init__(self, engine: Engine, *, record_text: bool) -> None:
+        """`record_text` keeps questions and answers too: they may hold personal data, so the default is not to."""
+        self._engine = engine
+        self._writes = engine.execution_options(write=True)
+        self._record_text = record_text
+
+    def record(self, result: ChatResult) -> None:
+        """Keep a turn: by default the places it cited, not the words."""
+        citations = [[c.doc_id, c.start, c.end] for claim in result.claims for c in claim.citations]
+        values = {
+            "id": result.turn_id,
+            "created": datetime.now(UTC),
+            "corpus": result.corpus,
+            "snapshot": result.snapshot,
+            "provider": result.provider,
+            "abstained": result.abstained,
+            "reason": str(result.reason),
+            "citations": json.dumps(citations),
+            "timings_ms": json.dumps(dict(result.timings_ms)),
+            "question": result.question if self._record_text else None,
+            "answer": result.answer if self._record_text else None,
+        }
+        with self._writes.begin() as db:
+            db.execute(insert(turns), values)
+
+    def add_feedback(self, turn_id: str, rating: Rating, note: str) -> None:
+        """Keep what a person thought of a turn.
+
+        Raises:
+            TurnNotFound: No such turn.
+        """
+        with self._writes.begin() as db:
+            if db.scalar(select(turns.c.id).where(turns.c.id == turn_id)) is None:
+                raise TurnNotFound(f"No turn '{turn_id}' is known.")
+            db.execute(
+                insert(feedback), {"turn_id": turn_id, "created": datetime.now(UTC), "rating": rating, "note": note}
+            )
+
+
+class KeyStore:
+    """API keys. Only hashes are kept: a key holds 256 random bits, so a plain SHA-256 cannot be searched."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writes = engine.execution_options(write=True)
+
+    def create(self, name: str) -> str:
+        """Make a key and return it; it cannot be shown again.
+
+        Raises:
+            ConfigError: The name is taken.
+        """
+        key = f"assay_{secrets.token_urlsafe(32)}"
+        with self._writes.begin() as db:
+            if db.scalar(select(api_keys.c.name).where(api_keys.c.name == name)) is not None:
+                raise ConfigError(f"A key named '{name}' exists. Choose another name or revoke it first.")
+            db.execute(insert(api_keys), {"name": name, "sha256": _sha256(key), "created": datetime.now(UTC)})
+        return key
+
+    def names(self) -> list[str]:
+        """The names of all keys."""
+        with self._engine.connect() as db:
+            return [str(name) for name in db.scalars(select(api_keys.c.name).order_by(api_keys.c.name))]
+
+    def revoke(self, name: str) -> None:
+        """Make a key worthless at once.
+
+        Raises:
+            ConfigError: No key has this name.
+        """
+        with self._writes.begin() as db:
+            if db.execute(delete(api_keys).where(api_keys.c.name == name)).rowcount == 0:
+                raise ConfigError(f"No key is named '{name}'. `assay keys list` shows the names.")
+
+    def holder(self, key: str) -> str | None:
+        """The name of a key, or None. Looks up the hash, so the time taken says nothing about the key."""
+        with self._engine.connect() as db:
+            found = db.scalar(select(api_keys.c.name).where(api_keys.c.sha256 == _sha256(key)))
+        return str(found) if found is not None else None
+
+    def any(self) -> bool:
+        """Whether there is a key at all."""
+        with self._engine.connect() as db:
+            return bool(db.scalar(select(func.count()).select_from(api_keys)))
+
+
+def _sha256(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

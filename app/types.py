@@ -1,0 +1,110 @@
+"""The words of a chat turn. Offsets count Unicode code points of a canonical text, end exclusive."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+from retrieval.types import Passage
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One earlier turn of the conversation, as the client sent it: untrusted."""
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A question with its conversation, put to one corpus."""
+
+    question: str
+    history: tuple[Message, ...] = ()
+    corpus: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens that a provider says it used; zero where no model was called."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Exact characters of a source: `quote == canonical_text[start:end]` of `doc_id` in `snapshot`."""
+
+    doc_id: str
+    uri: str
+    title: str
+    snapshot: str
+    start: int
+    end: int
+    quote: str
+    quote_sha256: str
+    page: str | None
+    section: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One statement of the answer with the source spans that support it; `support` is in [0, 1]."""
+
+    text: str
+    citations: tuple[Citation, ...]
+    support: float
+
+
+class Reason(StrEnum):
+    """Why the answer is what it is."""
+
+    ANSWERED = "answered"
+    FELL_BACK = "fell_back_to_extractive"
+    NO_PASSAGES = "no_passages"
+    NOT_COVERED = "not_covered"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatResult:
+    """All that a turn produced: what clients show and what scorers need."""
+
+    turn_id: str
+    question: str
+    answer: str
+    abstained: bool
+    reason: Reason
+    claims: tuple[Claim, ...]
+    dropped: tuple[str, ...]
+    passages: tuple[Passage, ...]
+    corpus: str
+    snapshot: str
+    provider: str
+    usage: Usage
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PassagesFound:
+    """Retrieval is done; these are what the answer may draw on."""
+
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimVerified:
+    """A claim stood up against its sources and may be shown."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The turn is over."""
+
+    result: ChatResult
+
+
+TurnEvent = PassagesFound | ClaimVerified | Finished

@@ -1,0 +1,32 @@
+"""The port behind which every embedder stands."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns text into unit vectors, so that an inner product is a cosine."""
+
+    name: str
+    fingerprint: str
+    """Names weights and pooling. Part of every snapshot id: vectors of two fingerprints never mix."""
+    dimensions: int
+    max_tokens: int
+    """Longer texts are truncated by the model; the chunker keeps below it."""
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of `text` as the model counts them, without special tokens."""
+        ...
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        """Embed texts to be found. Returns (n, dimensions) float32 with rows of length one."""
+        ...
+
+    def embed_query(self, text: str) -> Vectors:
+        """Embed a question. Returns (dimensions,) float32 of length one."""
+        ...

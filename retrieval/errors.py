@@ -1,0 +1,59 @@
+"""What can go wrong in the retrieval room.
+
+RetrievalError
+├── CorpusError            the corpus is not in a state to do what was asked
+│   ├── CorpusNotFound     no such corpus, or nothing ingested into it yet
+│   ├── SnapshotNotFound   no such snapshot of the corpus
+│   ├── DocumentNotFound   no such document in the snapshot
+│   └── IngestRunning      another ingest of the same corpus holds the lock
+├── PathNotFound           a path or pattern to ingest matches nothing
+├── ModelMissing           weights are not installed or not the recorded ones
+└── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
+"""
+
+from retrieval.types import ReasonCode, Stage
+
+
+class RetrievalError(Exception):
+    """Base of all errors of this room. The message says what to do."""
+
+
+class CorpusError(RetrievalError):
+    """The corpus is not in a state to do what was asked."""
+
+
+class CorpusNotFound(CorpusError):
+    """No such corpus, or nothing has been ingested into it yet."""
+
+
+class SnapshotNotFound(CorpusError):
+    """No such snapshot of the corpus."""
+
+
+class DocumentNotFound(CorpusError):
+    """No such document in the snapshot."""
+
+
+class IngestRunning(CorpusError):
+    """Another ingest of the same corpus holds the lock."""
+
+
+class PathNotFound(RetrievalError):
+    """A path or pattern to ingest matches nothing."""
+
+
+class ModelMissing(RetrievalError):
+    """Weights are not installed, or are not the recorded ones."""
+
+
+class ParseFailure(RetrievalError):
+    """One file could not be parsed."""
+
+    def __init__(self, code: ReasonCode, detail: str, stage: Stage = Stage.PARSE) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.stage = stage
+
+    def __reduce__(self) -> tuple[type["ParseFailure"], tuple[ReasonCode, str, Stage]]:
+        return ParseFailure, (self.code, self.detail, self.stage)

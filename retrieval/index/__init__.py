@@ -1,0 +1,1 @@
+"""Indexes: one file per kind, all saved into and opened from a folder."""

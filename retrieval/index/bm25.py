@@ -1,0 +1,54 @@
+"""BM25 over stemmed words with bm25s. The only door to bm25s."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bm25s
+import numpy as np
+
+from retrieval.fusion import Hits
+from retrieval.words import content_words
+
+FOLDER = "bm25"
+logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
+
+
+class BM25Index:
+    """Lucene's BM25 (k1 = 1.5, b = .75) over words stemmed by Snowball's English stemmer."""
+
+    def __init__(self, bm25: Any | None) -> None:
+        self._bm25 = bm25
+
+    @classmethod
+    def build(cls, texts: Sequence[str]) -> "BM25Index":
+        """Index `texts`; row i is text i. Texts without a single word make an index that finds nothing."""
+        index = cls(None)
+        words = [content_words(text) for text in texts]
+        if any(words):
+            index._bm25 = bm25s.BM25()
+            index._bm25.index(words, show_progress=False)
+        return index
+
+    @classmethod
+    def open(cls, folder: Path) -> "BM25Index":
+        """Open what `save` wrote."""
+        path = folder / FOLDER
+        return cls(bm25s.BM25.load(str(path), mmap=False) if path.is_dir() else None)
+
+    def save(self, folder: Path) -> None:
+        """Write into `folder`; the caller makes the folder durable and visible."""
+        if self._bm25 is not None:
+            self._bm25.save(str(folder / FOLDER), show_progress=False)
+
+    def search(self, query: str, k: int) -> Hits:
+        """The best `k` rows that share at least one word with the query."""
+        words = content_words(query)
+        if self._bm25 is None or not words:
+            return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
+        scores = np.asarray(self._bm25.get_scores(words), dtype=np.float32)
+        k = min(k, int(np.count_nonzero(scores > 0)))
+        rows = np.argpartition(-scores, k - 1)[:k] if k else np.empty(0, np.int64)
+        rows = rows[np.lexsort((rows, -scores[rows]))]
+        return Hits(rows.astype(np.int64), scores[rows])

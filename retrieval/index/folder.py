@@ -1,0 +1,99 @@
+"""The index folder of a snapshot: its rows, its vectors, its words. Written whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.embedders.port import Vectors
+from retrieval.index.bm25 import BM25Index
+from retrieval.index.faiss import FaissIndex
+from retrieval.index.port import TextIndex, VectorIndex
+
+ROWS = "rows.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Which chunk each row is: `documents[document[i]]` is (doc_id, version), [start[i], end[i]) its span."""
+
+    documents: tuple[tuple[str, str], ...]
+    document: NDArray[np.int32]
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotIndex:
+    """Everything that a search of one snapshot needs but the texts."""
+
+    rows: Rows
+    dense: VectorIndex
+    bm25: TextIndex
+
+
+def build(rows: Rows, vectors: Vectors, texts: Sequence[str]) -> SnapshotIndex:
+    """Index row i under `vectors[i]` and the words of `texts[i]`."""
+    return SnapshotIndex(rows, FaissIndex.build(vectors), BM25Index.build(texts))
+
+
+class IndexFolders:
+    """The index folders under `root`, one per corpus and snapshot."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, corpus: str, snapshot: str) -> Path:
+        """Where the snapshot's index lies, or would lie."""
+        return self._root / corpus / snapshot
+
+    def write(self, corpus: str, snapshot: str, index: SnapshotIndex) -> None:
+        """Write the index durably; it appears under its name in one rename. A folder already there is whole."""
+        final = self.path(corpus, snapshot)
+        if final.is_dir():
+            return
+        draft = final.with_name(f".{snapshot}.tmp")
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        rows = index.rows
+        documents = np.array(rows.documents, dtype="U16").reshape(-1, 2)
+        np.savez(draft / ROWS, documents=documents, document=rows.document, start=rows.start, end=rows.end)
+        index.dense.save(draft)
+        index.bm25.save(draft)
+        _sync_tree(draft)
+        draft.rename(final)
+        _sync(final.parent)
+
+    def open(self, corpus: str, snapshot: str) -> SnapshotIndex:
+        """Open what `write` wrote."""
+        folder = self.path(corpus, snapshot)
+        with np.load(folder / ROWS, allow_pickle=False) as saved:
+            documents = tuple((str(doc_id), str(version)) for doc_id, version in saved["documents"])
+            rows = Rows(documents, saved["document"], saved["start"], saved["end"])
+        return SnapshotIndex(rows, FaissIndex.open(folder), BM25Index.open(folder))
+
+    def keep_only(self, corpus: str, snapshots: Sequence[str]) -> None:
+        """Remove the folders of other snapshots and what a crash left half-written."""
+        for folder in (self._root / corpus).glob("*"):
+            if folder.name not in snapshots:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in [*folder.rglob("*"), folder]:
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,254 @@
+"""Files in, a new snapshot out. Every step may be killed: the next ingest takes up what was stored.
+
+Order of writes: document versions with their chunks, vectors, the index folder, and last the one transaction that
+makes the snapshot the one that serves. All but the last only add immutable rows under content hashes.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from retrieval.chunking import Chunker
+from retrieval.config import RetrievalSettings
+from retrieval.embedders.port import Embedder, Vectors
+from retrieval.errors import CorpusNotFound, ParseFailure
+from retrieval.files import SourceFile, corpus_lock
+from retrieval.index.folder import IndexFolders, Rows, build
+from retrieval.parsing import PARSER
+from retrieval.plan import CorpusState
+from retrieval.store.corpus import ChunkRow, CorpusStore, Member
+from retrieval.types import Chunk, Document, IngestReport, ParsedFile, ReasonCode, Snapshot, Stage
+
+Progress = Callable[[str, int, int], None]
+"""Called with (step, done, total) as work goes on."""
+
+
+class FileParser(Protocol):
+    """Parses files in bounded worker processes; yields as they complete, in any order."""
+
+    def parse_all(self, files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, ParsedFile | ParseFailure]]:
+        """Parse (uri, path) pairs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestor:
+    """Turns files into snapshots of a corpus."""
+
+    store: CorpusStore
+    indexes: IndexFolders
+    embedder: Embedder
+    chunker: Chunker
+    open_parser: Callable[[], AbstractContextManager[FileParser]]
+    locks: Path
+    settings: RetrievalSettings
+
+    def ingest(
+        self, files: Sequence[SourceFile], corpus: str, *, prune: bool = False, progress: Progress | None = None
+    ) -> IngestReport:
+        """Bring a corpus to the state of `files` and switch readers to the new snapshot.
+
+        Args:
+            files: What to read. A file whose bytes are those of last time is not read further.
+            corpus: Its name.
+            prune: Also remove documents of the same sources whose files are gone.
+            progress: Called as work goes on.
+
+        Raises:
+            IngestRunning: Another process ingests into the corpus.
+        """
+        report = progress or (lambda step, done, total: None)
+        started = time.monotonic()
+        with corpus_lock(self.locks / f"{corpus}.lock"):
+            before = self._members(corpus)
+            state = CorpusState({member.uri: member for member in before})
+            todo = self._changed(files, state)
+            self._parse(corpus, todo, state, report)
+            self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
+            if prune:
+                state.prune({file.source for file in files}, {file.uri for file in files})
+            rows = [row for member in state.sorted() for row in self._rows(member)]
+            embedded = self._embed(rows, report)
+            snapshot = self._publish(corpus, state.sorted(), rows, report)
+        return IngestReport(
+            snapshot=snapshot.id,
+            documents=snapshot.documents,
+            chunks=snapshot.chunks,
+            added=state.added,
+            changed=state.changed,
+            unchanged=state.unchanged,
+            removed=state.removed,
+            embedded=embedded,
+            quarantined=tuple(sorted(state.quarantined, key=lambda row: row.uri)),
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    def _members(self, corpus: str) -> list[Member]:
+        try:
+            return self.store.members(corpus, self.store.active(corpus))
+        except CorpusNotFound:
+            return []
+
+    def _changed(self, files: Sequence[SourceFile], state: "CorpusState") -> list[SourceFile]:
+        """The files whose bytes are new; the others are counted as unchanged."""
+        todo: dict[str, SourceFile] = {}
+        for file in files:
+            known = state.members.get(file.uri)
+            if file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
+                state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
+            elif known and known.parser == PARSER and known.sha256 == _sha256(file.path):
+                state.seen.add(file.uri)
+                state.unchanged += 1
+            else:
+                todo[file.uri] = file
+        return list(todo.values())
+
+    def _parse(self, corpus: str, todo: Sequence[SourceFile], state: "CorpusState", report: Progress) -> None:
+        if not todo:
+            return
+        sources = {file.uri: file.source for file in todo}
+        report("parse", 0, len(todo))
+        with self.open_parser() as parser:
+            results = parser.parse_all((file.uri, file.path) for file in todo)
+            for done, (uri, result) in enumerate(results, start=1):
+                if isinstance(result, ParseFailure):
+                    state.quarantine(uri, result.code, result.detail, result.stage)
+                else:
+                    document = _document(corpus, uri, result)
+                    self._store_document(document)
+                    state.put(Member(document.doc_id, document.version, uri, document.sha256, PARSER, sources[uri]))
+                report("parse", done, len(todo))
+
+    def _store_document(self, document: Document) -> None:
+        rows = [_row(chunk) for chunk in self.chunker.chunk(document)]
+        self.store.put_document(document, self.chunker.fingerprint, rows)
+
+    def _rows(self, member: Member) -> list[ChunkRow]:
+        """The chunks of a member; a version that another chunker cut is cut anew."""
+        rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
+        if not rows:
+            self._store_document(self.store.document(member.doc_id, member.version))
+            rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
+        return rows
+
+    def _embed(self, rows: Sequence[ChunkRow], report: Progress) -> int:
+        """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
+        missing = self.store.missing_vectors(self.embedder.fingerprint, (row.text_sha256 for row in rows))
+        todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
+        if todo:
+            report("embed", 0, len(todo))
+        texts = _Texts(self.store)
+        for start in range(0, len(todo), self.settings.embed_group):
+            group = todo[start : start + self.settings.embed_group]
+            vectors = self.embedder.embed_passages([texts.indexed(row) for row in group])
+            self.store.put_vectors(
+                self.embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)}
+            )
+            report("embed", start + len(group), len(todo))
+        return len(todo)
+
+    def _publish(self, corpus: str, members: Sequence[Member], rows: Sequence[ChunkRow], report: Progress) -> Snapshot:
+        manifest = json.dumps(
+            {
+                "corpus": corpus,
+                "parser": PARSER,
+                "chunker": self.chunker.fingerprint,
+                "embedder": self.embedder.fingerprint,
+                "documents": [[member.doc_id, member.version] for member in members],
+            },
+            sort_keys=True,
+        )
+        snapshot = Snapshot(_digest(manifest), corpus, datetime.now(UTC), len(members), len(rows))
+        if not self.indexes.path(corpus, snapshot.id).is_dir():
+            report("index", 0, 1)
+            self.indexes.write(
+                corpus, snapshot.id, build(_positions(members, rows), self._vectors(rows), self._words(rows))
+            )
+            report("index", 1, 1)
+        self.store.publish(snapshot, manifest, members)
+        self.indexes.keep_only(corpus, [snapshot.id, *self.store.newest(corpus, self.settings.keep_indexes)])
+        return snapshot
+
+    def _vectors(self, rows: Sequence[ChunkRow]) -> Vectors:
+        hashes = [row.text_sha256 for row in rows]
+        return self.store.vectors(self.embedder.fingerprint, hashes, self.embedder.dimensions)
+
+    def _words(self, rows: Sequence[ChunkRow]) -> list[str]:
+        texts = _Texts(self.store)
+        return [texts.indexed(row) for row in rows]
+
+
+_DUPLICATE = "Another file is already known under this uri. Ingest the common parent folder, or use another corpus."
+
+
+class _Texts:
+    """Indexed texts of chunks, reading each document once while its chunks come in a row."""
+
+    def __init__(self, store: CorpusStore) -> None:
+        self._store = store
+        self._key = ("", "")
+        self._text = ""
+
+    def indexed(self, row: ChunkRow) -> str:
+        if (row.doc_id, row.version) != self._key:
+            self._key = (row.doc_id, row.version)
+            self._text = self._store.document(*self._key).parsed.text
+        text = self._text[row.start : row.end]
+        return Chunk(row.doc_id, row.version, row.start, row.end, text, row.context).indexed_text
+
+
+def document_id(corpus: str, uri: str) -> str:
+    """The id that names a document for life: 16 hexadecimal digits of corpus and uri."""
+    return _digest(f"{corpus}\0{uri}")
+
+
+def _document(corpus: str, uri: str, file: ParsedFile) -> Document:
+    """A version is named by its content: the same file by the same parser is the same version, on any machine."""
+    parsed = file.parsed
+    content = json.dumps([parsed.text, parsed.title, [s.start for s in parsed.sections], file.sha256, PARSER])
+    return Document(document_id(corpus, uri), _digest(content), uri, file.sha256, PARSER, file.modified, parsed)
+
+
+def _row(chunk: Chunk) -> ChunkRow:
+    digest = hashlib.sha256(chunk.indexed_text.encode()).hexdigest()
+    return ChunkRow(chunk.doc_id, chunk.version, chunk.start, chunk.end, chunk.context, digest)
+
+
+def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
+    documents = tuple((member.doc_id, member.version) for member in members)
+    number = {key: i for i, key in enumerate(documents)}
+    return Rows(
+        documents,
+        np.array([number[row.doc_id, row.version] for row in rows], dtype=np.int32),
+        np.array([row.start for row in rows], dtype=np.int32),
+        np.array([row.end for row in rows], dtype=np.int32),
+    )
+
+
+def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:
+    """Whether the uri belongs to another source that still holds such a file."""
+    if known.source == file.source:
+        return False
+    source = Path(known.source)
+    return source.is_file() or (source / known.uri).is_file()
+
+
+def _sha256(path: Path) -> str | None:
+    """The hash of a file's bytes, or None where it cannot be read: the parser says why."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

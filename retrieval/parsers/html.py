@@ -1,0 +1,85 @@
+"""HTML: the main content of a page, or all of its body where there is little else."""
+
+import re
+from typing import TYPE_CHECKING
+
+from retrieval.canonical import CanonicalText
+from retrieval.decoding import declared_charset, decode
+from retrieval.errors import ParseFailure
+from retrieval.parsers.blocks import tree, visible, walk, walk_html
+from retrieval.types import ParsedText, ReasonCode
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+MEDIA_TYPE = "text/html"
+
+_FURNITURE = "nav, footer, aside, form, [role=navigation], [role=contentinfo], [role=search], [role=banner]"
+_MAIN = "main, [role=main], article"
+_WORD = re.compile(r"\w+")
+# Measured on 42 pages: an extraction that keeps less than this share of the words outside links, or of the headings,
+# had lost content (all pages on which it dropped tables, lists or headings fall below; news and wiki pages do not).
+_MIN_PROSE_KEPT = 0.8
+_MIN_HEADINGS_KEPT = 0.6
+
+
+def parse(data: bytes) -> ParsedText:
+    """Parse an HTML page."""
+    html = decode(data, declared_charset(data))
+    if html is None:
+        raise ParseFailure(ReasonCode.CORRUPT, "the page is in no known text encoding")
+    page = tree(html)
+    title = page.css_first("title")
+    title_text = title.text(deep=True) if title is not None else ""
+    body = visible(page)
+    out = CanonicalText()
+    if body is not None:
+        _write_content(html, page, body, out)
+    return out.build(MEDIA_TYPE, title_text)
+
+
+def _write_content(html: str, page: "LexborHTMLParser", body: "LexborNode", out: CanonicalText) -> None:
+    """Write the page's own main element, or what trafilatura finds, or the body without navigation."""
+    everything = _words(body)
+    mains = page.css(_MAIN)
+    if len(mains) == 1 and _words(mains[0]) >= 0.5 * everything:
+        for node in mains[0].css(_FURNITURE):
+            node.decompose()
+        walk(mains[0], out)
+        return
+    for node in page.css(_FURNITURE):
+        if node.tag != "body":
+            node.decompose()
+    remaining = _words(body)
+    extracted = _extract(html)
+    if _is_complete(extracted, body):
+        walk_html(extracted, out)
+    elif remaining:
+        walk(body, out)
+    else:  # all of the page stands in navigation or a form
+        walk_html(html, out)
+
+
+def _extract(html: str) -> str:
+    """Return trafilatura's main content as HTML, or ""."""
+    import trafilatura
+
+    found = trafilatura.extract(html, output_format="html", include_comments=False, include_tables=True)
+    return found or ""
+
+
+def _is_complete(extracted: str, body: "LexborNode") -> bool:
+    if not extracted:
+        return False
+    content = tree(extracted)
+    if content.body is None:
+        return False
+    in_links = sum(_words(link) for link in body.css("a"))
+    prose = _words(body) - in_links
+    headings = len(body.css("h1, h2, h3, h4, h5, h6"))
+    kept_headings = len(content.css("h1, h2, h3, h4, h5, h6"))
+    return _words(content.body) >= _MIN_PROSE_KEPT * prose and kept_headings >= _MIN_HEADINGS_KEPT * headings
+
+
+def _words(node: "LexborNode") -> int:
+    return sum(1 for _ in _WORD.finditer(node.text(deep=True, separator=" ")))

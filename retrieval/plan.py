@@ -1,0 +1,38 @@
+"""What one ingest is about to make of a corpus."""
+
+from retrieval.store.corpus import Member
+from retrieval.types import Quarantined, ReasonCode, Stage
+
+
+class CorpusState:
+    """The corpus as the ingest is about to leave it, with counts of what changed."""
+
+    def __init__(self, members: dict[str, Member]) -> None:
+        self.members = members
+        self.seen: set[str] = set()
+        self.quarantined: list[Quarantined] = []
+        self.added = self.changed = self.unchanged = self.removed = 0
+
+    def put(self, member: Member) -> None:
+        """Take in a parsed document, new or in place of its old version."""
+        self.seen.add(member.uri)
+        if member.uri in self.members:
+            self.changed += 1
+        else:
+            self.added += 1
+        self.members[member.uri] = member
+
+    def quarantine(self, uri: str, code: ReasonCode, detail: str, stage: Stage) -> None:
+        """Note a file that could not become a document; an old version of it stays."""
+        self.quarantined.append(Quarantined(uri, code, detail, stage))
+
+    def prune(self, sources: set[str], uris: set[str]) -> None:
+        """Drop the documents of `sources` whose files are not among `uris` any more."""
+        gone = [uri for uri, member in self.members.items() if member.source in sources and uri not in uris]
+        for uri in gone:
+            del self.members[uri]
+        self.removed = len(gone)
+
+    def sorted(self) -> list[Member]:
+        """The documents in the order of their uris."""
+        return [self.members[uri] for uri in sorted(self.members)]

@@ -1,0 +1,1 @@
+"""What the retrieval room keeps in the database."""

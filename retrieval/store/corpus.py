@@ -1,0 +1,284 @@
+"""What the retrieval room keeps in the database: document versions, snapshots, chunk spans, vectors, quarantine.
+
+Versions, chunks and vectors are written before the snapshot that names them and never change afterwards; a snapshot
+becomes visible in the one transaction of `publish`. So a reader sees a whole snapshot or the one before.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from sqlalchemy import Engine, Table, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from retrieval.embedders.port import Vectors
+from retrieval.errors import CorpusNotFound, DocumentNotFound, SnapshotNotFound
+from retrieval.store.tables import chunks, corpora, members, quarantine, snapshots, vectors, versions
+from retrieval.types import (
+    Document,
+    PageSpan,
+    ParsedText,
+    Quarantined,
+    ReasonCode,
+    Section,
+    Snapshot,
+    Stage,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A document's place in a snapshot: which version, and the folder or file it was ingested from."""
+
+    doc_id: str
+    version: str
+    uri: str
+    sha256: str
+    parser: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRow:
+    """A stored chunk: its span and the hash of what embedders see."""
+
+    doc_id: str
+    version: str
+    start: int
+    end: int
+    context: str
+    text_sha256: str
+
+
+class CorpusStore:
+    """Documents, snapshots and vectors of all corpora."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writes = engine.execution_options(write=True)
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._engine.dispose()
+
+    def active(self, corpus: str) -> str:
+        """The id of the snapshot that serves.
+
+        Raises:
+            CorpusNotFound: Nothing has been ingested into the corpus.
+        """
+        with self._engine.connect() as db:
+            found = db.scalar(select(corpora.c.active_snapshot).where(corpora.c.name == corpus))
+        if found is None:
+            raise CorpusNotFound(f"The corpus '{corpus}' is empty. Run: assay ingest PATH --corpus {corpus}")
+        return str(found)
+
+    def corpora(self) -> list[str]:
+        """The names of all corpora that serve a snapshot."""
+        with self._engine.connect() as db:
+            return [str(name) for name in db.scalars(select(corpora.c.name).order_by(corpora.c.name))]
+
+    def snapshot(self, corpus: str, snapshot_id: str) -> Snapshot:
+        """One snapshot's own row.
+
+        Raises:
+            SnapshotNotFound: The corpus has no such snapshot.
+        """
+        query = select(snapshots).where(snapshots.c.corpus == corpus, snapshots.c.id == snapshot_id)
+        with self._engine.connect() as db:
+            row = db.execute(query).one_or_none()
+        if row is None:
+            raise SnapshotNotFound(f"The corpus '{corpus}' has no snapshot '{snapshot_id}'.")
+        return Snapshot(row.id, row.corpus, row.created, row.documents, row.chunks)
+
+    def members(self, corpus: str, snapshot_id: str) -> list[Member]:
+        """The documents of a snapshot, in the order of their uris."""
+        query = (
+            select(members, versions.c.uri, versions.c.sha256, versions.c.parser)
+            .join(versions, (versions.c.doc_id == members.c.doc_id) & (versions.c.version == members.c.version))
+            .where(members.c.corpus == corpus, members.c.snapshot == snapshot_id)
+            .order_by(versions.c.uri)
+        )
+        with self._engine.connect() as db:
+            return [
+                Member(row.doc_id, row.version, row.uri, row.sha256, row.parser, row.source)
+                for row in db.execute(query)
+            ]
+
+    def document(self, doc_id: str, version: str) -> Document:
+        """One version of a document.
+
+        Raises:
+            DocumentNotFound: No such version.
+        """
+        query = select(versions).where(versions.c.doc_id == doc_id, versions.c.version == version)
+        with self._engine.connect() as db:
+            row = db.execute(query).one_or_none()
+        if row is None:
+            raise DocumentNotFound(f"No document '{doc_id}' with version '{version}'.")
+        parsed = ParsedText(
+            text=row.text,
+            media_type=row.media_type,
+            title=row.title,
+            language=row.language,
+            sections=tuple(Section(**section) for section in json.loads(row.sections)),
+            pages=tuple(PageSpan(**page) for page in json.loads(row.pages)),
+        )
+        return Document(row.doc_id, row.version, row.uri, row.sha256, row.parser, row.modified, parsed)
+
+    def version_in(self, doc_id: str, snapshot_id: str | None) -> tuple[str, str]:
+        """The version of a document in a snapshot, or in the snapshot that serves.
+
+        Returns:
+            (snapshot id, version).
+
+        Raises:
+            DocumentNotFound: The document is not in that snapshot, or in none that serves.
+        """
+        query = select(members.c.snapshot, members.c.version).where(members.c.doc_id == doc_id)
+        if snapshot_id is None:
+            query = query.join(
+                corpora, (corpora.c.name == members.c.corpus) & (corpora.c.active_snapshot == members.c.snapshot)
+            )
+        else:
+            query = query.where(members.c.snapshot == snapshot_id)
+        with self._engine.connect() as db:
+            row = db.execute(query.limit(1)).one_or_none()
+        if row is None:
+            where = f"snapshot '{snapshot_id}'" if snapshot_id else "any snapshot that serves"
+            raise DocumentNotFound(f"No document '{doc_id}' in {where}.")
+        return row.snapshot, row.version
+
+    def put_document(self, document: Document, chunker: str, rows: Sequence[ChunkRow]) -> None:
+        """Write a version with its chunks, in one transaction; writing it again changes nothing."""
+        parsed = document.parsed
+        with self._writes.begin() as db:
+            db.execute(
+                _insert_or_ignore(self._engine, versions),
+                {
+                    "doc_id": document.doc_id,
+                    "version": document.version,
+                    "uri": document.uri,
+                    "sha256": document.sha256,
+                    "parser": document.parser,
+                    "modified": document.modified,
+                    "media_type": parsed.media_type,
+                    "title": parsed.title,
+                    "language": parsed.language,
+                    "text": parsed.text,
+                    "sections": json.dumps([asdict(section) for section in parsed.sections], ensure_ascii=False),
+                    "pages": json.dumps([asdict(page) for page in parsed.pages], ensure_ascii=False),
+                },
+            )
+            if rows:
+                keyed = [{**asdict(row), "chunker": chunker, "ordinal": i} for i, row in enumerate(rows)]
+                db.execute(_insert_or_ignore(self._engine, chunks), keyed)
+
+    def chunk_rows(self, doc_id: str, version: str, chunker: str) -> list[ChunkRow]:
+        """The chunks of a version as `chunker` cut it, in order; empty where it has not yet."""
+        query = (
+            select(chunks)
+            .where(chunks.c.doc_id == doc_id, chunks.c.version == version, chunks.c.chunker == chunker)
+            .order_by(chunks.c.ordinal)
+        )
+        with self._engine.connect() as db:
+            return [
+                ChunkRow(row.doc_id, row.version, row.start, row.end, row.context, row.text_sha256)
+                for row in db.execute(query)
+            ]
+
+    def missing_vectors(self, embedder: str, hashes: Iterable[str]) -> set[str]:
+        """Which of the hashes have no vector yet."""
+        wanted = set(hashes)
+        with self._engine.connect() as db:
+            for batch in _batches(sorted(wanted)):
+                query = select(vectors.c.text_sha256).where(
+                    vectors.c.embedder == embedder, vectors.c.text_sha256.in_(batch)
+                )
+                wanted.difference_update(db.scalars(query))
+        return wanted
+
+    def put_vectors(self, embedder: str, rows: Mapping[str, Vectors]) -> None:
+        """Write vectors by the hash of their text, in one transaction."""
+        values = [
+            {"embedder": embedder, "text_sha256": key, "vector": np.asarray(vector, dtype="<f4").tobytes()}
+            for key, vector in rows.items()
+        ]
+        if values:
+            with self._writes.begin() as db:
+                db.execute(_insert_or_ignore(self._engine, vectors), values)
+
+    def vectors(self, embedder: str, hashes: Sequence[str], dimensions: int) -> Vectors:
+        """Vectors in the order of `hashes`: (n, dimensions) float32."""
+        positions: dict[str, list[int]] = {}
+        for position, key in enumerate(hashes):
+            positions.setdefault(key, []).append(position)
+        result = np.zeros((len(hashes), dimensions), dtype=np.float32)
+        with self._engine.connect() as db:
+            for batch in _batches(sorted(positions)):
+                query = select(vectors.c.text_sha256, vectors.c.vector).where(
+                    vectors.c.embedder == embedder, vectors.c.text_sha256.in_(batch)
+                )
+                for key, raw in db.execute(query):
+                    result[positions.pop(key)] = np.frombuffer(raw, dtype="<f4")
+        if positions:
+            raise LookupError(f"{len(positions)} vectors are missing; they must be stored before an index is built")
+        return result
+
+    def publish(self, snapshot: Snapshot, manifest: str, documents: Sequence[Member]) -> None:
+        """Write a snapshot and make it the one that serves, in one transaction."""
+        key = {"corpus": snapshot.corpus, "snapshot": snapshot.id}
+        with self._writes.begin() as db:
+            exists = db.scalar(
+                select(snapshots.c.id).where(snapshots.c.corpus == snapshot.corpus, snapshots.c.id == snapshot.id)
+            )
+            if exists is None:
+                db.execute(insert(snapshots), {**asdict(snapshot), "manifest": manifest})
+                if documents:
+                    db.execute(
+                        insert(members),
+                        [{**key, "doc_id": d.doc_id, "version": d.version, "source": d.source} for d in documents],
+                    )
+            db.execute(delete(corpora).where(corpora.c.name == snapshot.corpus))
+            db.execute(insert(corpora), {"name": snapshot.corpus, "active_snapshot": snapshot.id})
+
+    def newest(self, corpus: str, count: int) -> list[str]:
+        """The ids of the newest snapshots, newest first."""
+        query = (
+            select(snapshots.c.id).where(snapshots.c.corpus == corpus).order_by(snapshots.c.created.desc()).limit(count)
+        )
+        with self._engine.connect() as db:
+            return [str(found) for found in db.scalars(query)]
+
+    def record_quarantine(self, corpus: str, rows: Sequence[Quarantined], cleared: Iterable[str]) -> None:
+        """Replace the quarantine rows of the files just seen; `cleared` are the uris that are well again."""
+        touched = sorted({*cleared, *(row.uri for row in rows)})
+        now = datetime.now(UTC)
+        with self._writes.begin() as db:
+            for batch in _batches(touched):
+                db.execute(delete(quarantine).where(quarantine.c.corpus == corpus, quarantine.c.uri.in_(batch)))
+            values = [{**asdict(row), "corpus": corpus, "seen": now} for row in rows]
+            if values:
+                db.execute(_insert_or_ignore(self._engine, quarantine), values)
+
+    def quarantined(self, corpus: str) -> list[Quarantined]:
+        """The files of a corpus that could not become documents, by uri."""
+        query = select(quarantine).where(quarantine.c.corpus == corpus).order_by(quarantine.c.uri)
+        with self._engine.connect() as db:
+            return [
+                Quarantined(row.uri, ReasonCode(row.code), row.detail, Stage(row.stage)) for row in db.execute(query)
+            ]
+
+
+def _insert_or_ignore(engine: Engine, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """INSERT that leaves a row with the same key alone: rows here are immutable, a second write is the same row."""
+    dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def _batches(keys: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+    """Slices small enough for a database's bound on parameters."""
+    for start in range(0, len(keys), size):
+        yield keys[start : start + size]

@@ -1,0 +1,182 @@
+"""The words of the retrieval room. Offsets count Unicode code points of the canonical text, end exclusive."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Why a file was quarantined. Documented in docs/documents.md."""
+
+    ENCRYPTED = "encrypted"
+    CORRUPT = "corrupt"
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+    CRASHED = "crashed"
+    UNSUPPORTED = "unsupported"
+    BOMB = "bomb"
+    UNREADABLE = "unreadable"
+    DUPLICATE_URI = "duplicate_uri"
+
+
+class Stage(StrEnum):
+    """The step of an ingest at which a file failed."""
+
+    READ = "read"
+    DETECT = "detect"
+    PARSE = "parse"
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading: where it stands in the canonical text, its level (1 is the top) and its words."""
+
+    start: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpan:
+    """A page, slide, sheet or chapter: text[start:end] stands on it. `label` is what a reader calls it."""
+
+    start: int
+    end: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedText:
+    """What a parser makes of a file: canonical text with its map of pages and headings."""
+
+    text: str
+    media_type: str
+    title: str = ""
+    language: str = ""
+    sections: tuple[Section, ...] = ()
+    pages: tuple[PageSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedFile:
+    """A file that was read and parsed. `modified` is in UTC."""
+
+    sha256: str
+    modified: datetime
+    parsed: ParsedText
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of a document. `doc_id` names the document for life, `version` this content of it."""
+
+    doc_id: str
+    version: str
+    uri: str
+    sha256: str
+    parser: str
+    modified: datetime
+    parsed: ParsedText
+
+    @property
+    def title(self) -> str:
+        """The document's own title, or the last part of its uri."""
+        return self.parsed.title or self.uri.rsplit("/", 1)[-1]
+
+    def page_at(self, offset: int) -> str | None:
+        """The label of the page that holds `offset`, or None where the format has no pages."""
+        for page in self.parsed.pages:
+            if page.start <= offset < page.end:
+                return page.label
+        return None
+
+    def section_at(self, offset: int) -> str | None:
+        """The path of headings above `offset` ("Splitting > By time"), or None before the first heading."""
+        path: list[Section] = []
+        for section in self.parsed.sections:
+            if section.start > offset:
+                break
+            path = [above for above in path if above.level < section.level] + [section]
+        return " > ".join(section.title for section in path) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A span of a document version: `text == canonical_text[start:end]`; `context` (title, section) is indexed too."""
+
+    doc_id: str
+    version: str
+    start: int
+    end: int
+    text: str
+    context: str = ""
+
+    @property
+    def indexed_text(self) -> str:
+        """What embedders and BM25 see."""
+        return f"{self.context}\n{self.text}" if self.context else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A retrieved chunk. `score` is the fused score in [0, 1]; `parts` holds each retriever's raw score."""
+
+    doc_id: str
+    uri: str
+    title: str
+    snapshot: str
+    start: int
+    end: int
+    text: str
+    page: str | None
+    section: str | None
+    score: float
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search found, best first, and the one snapshot that it searched."""
+
+    snapshot: str
+    passages: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A file that could not become a document, and why."""
+
+    uri: str
+    code: ReasonCode
+    detail: str
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """An immutable state of a corpus. The id is the hash of its manifest: same content, same id."""
+
+    id: str
+    corpus: str
+    created: datetime
+    documents: int
+    chunks: int
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one ingest did. `documents` and `chunks` count the whole snapshot; the others what changed."""
+
+    snapshot: str
+    documents: int
+    chunks: int
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    embedded: int
+    quarantined: tuple[Quarantined, ...]
+    seconds: float
