@@ -37,7 +37,8 @@ class Grounding:
         """The claim with the best source span that supports it, or None.
 
         A span supports a claim when it holds the claim's characters as they stand; or when it holds at least
-        `min_support` of its distinct content words (stemmed) and all its numbers, and negates as often.
+        `min_support` of its distinct content words (stemmed) and all its numbers, and the sentence of the span that
+        is closest to the claim is negated exactly if the claim is.
         """
         stated = _MARK.sub("", text).strip()
         if not stated or _REFUSAL.match(stated):
@@ -51,12 +52,14 @@ class Grounding:
             return None
         best: _Match | None = None
         for passage in passages:
-            for span in _windows(passage.text):
+            for window in _windows(passage.text):
+                span = Span(window[0].start, window[-1].end)
                 source = passage.text[span.start : span.end]
-                support = len(words.intersection(content_words(source))) / len(words)
-                agrees = numbers <= _numbers(source) and _negations(stated) == _negations(source)
-                better = best is None or support > best.support
-                if support >= self.min_support and better and agrees:
+                support = _share(words, source)
+                if support < self.min_support or (best is not None and support <= best.support):
+                    continue
+                closest = max((passage.text[s.start : s.end] for s in window), key=lambda text: _share(words, text))
+                if numbers <= _numbers(source) and _negated(stated) == _negated(closest):
                     best = _Match(passage, span, support)
         return best
 
@@ -69,12 +72,17 @@ def _verbatim(stated: str, passages: Sequence[Passage]) -> _Match | None:
     return None
 
 
-def _windows(text: str) -> Iterator[Span]:
+def _windows(text: str) -> Iterator[tuple[Span, ...]]:
     """Single sentences first: a tie goes to the shorter span."""
     spans = sentences(text)
     for size in range(1, _WINDOW + 1):
         for first in range(len(spans) - size + 1):
-            yield Span(spans[first].start, spans[first + size - 1].end)
+            yield spans[first : first + size]
+
+
+def _share(words: set[str], source: str) -> float:
+    """Share of a claim's words that a source holds."""
+    return len(words.intersection(content_words(source))) / len(words)
 
 
 def _numbers(text: str) -> set[str]:
@@ -87,9 +95,9 @@ def _plain(number: str) -> str:
     return number.rstrip("0").rstrip(".") if "." in number else number
 
 
-def _negations(text: str) -> int:
-    """Parity of negating words: two of them cancel out."""
-    return len(_NEGATION.findall(text)) % 2
+def _negated(text: str) -> bool:
+    """Whether an odd number of words negates: two of them cancel out."""
+    return len(_NEGATION.findall(text)) % 2 == 1
 
 
 def _cite(match: _Match) -> Citation:

@@ -235,9 +235,9 @@ def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
 
 def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:
     """Whether the uri belongs to another source that still holds such a file."""
-    if known.source == file.source:
-        return False
     source = Path(known.source)
+    if known.source == file.source or not source.is_absolute():  # a label such as "upload" names no place on disk
+        return False
     return source.is_file() or (source / known.uri).is_file()
 
 

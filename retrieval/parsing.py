@@ -67,4 +67,5 @@ def language_of(text: str) -> str:
         return ""
     import py3langid
 
-    return str(py3langid.classify(sample)[0])
+    code = str(py3langid.classify(sample)[0])
+    return code if len(code) == 2 else ""  # three letters: small languages, mostly guessed from tables and codes

@@ -31,8 +31,6 @@ from retrieval.types import ParsedFile, ReasonCode, Stage
 if TYPE_CHECKING:
     from pebble import ProcessFuture, ProcessPool
 
-_PRELOAD = ["retrieval.workers", "trafilatura", "pypdfium2", "mammoth", "pptx.package", "py3langid", "markdown_it",
-            "selectolax.lexbor", "python_calamine", "charset_normalizer", "defusedxml.ElementTree", "yaml"]  # fmt: skip
 _IN_FLIGHT = 3  # files handed out per worker: enough to keep it busy, few enough to keep results out of memory
 _TASKS_PER_WORKER = 500  # a fresh worker now and then gives leaked memory back
 _GRACE_S = 30.0  # beyond the time limit: then the pool itself is stuck
@@ -109,7 +107,7 @@ class ParserPool:
         from pebble import ProcessPool
 
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(_PRELOAD)
+        context.set_forkserver_preload(["retrieval.preload"])
         return ProcessPool(self._workers, max_tasks=_TASKS_PER_WORKER, initializer=_set_up, context=context)
 
     def _stop(self) -> None:
@@ -173,6 +171,7 @@ def _too_large(limits: ParseLimits) -> ParseFailure:
 
 def _set_up() -> None:
     """Prepare a worker: it dies with its parent, and third-party parsers keep their remarks to themselves."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # at a time-out: no Python handler, which C code could keep waiting
     warnings.simplefilter("ignore")
     logging.getLogger().addHandler(logging.NullHandler())
     if sys.platform == "linux" and (parent := multiprocessing.parent_process()) is not None:

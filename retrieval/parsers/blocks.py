@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retrieval.canonical import CanonicalText
 
@@ -21,11 +21,13 @@ _BLOCKS = HEADINGS | _GROUPS | frozenset(_CONTAINERS.split())
 # Nothing that a reader sees as text, plus the permalink marks that site generators hang on headings.
 _DROPPED = (
     "head, script, style, template, noscript, svg, select, button, textarea, iframe, object, audio, video, canvas, "
-    'datalist, annotation, annotation-xml, rp, [hidden], [aria-hidden="true"], a.headerlink, a.anchorjs-link, '
-    ".mw-editsection"
+    'datalist, annotation, annotation-xml, rp, [hidden], [aria-hidden="true"], '
+    "a.headerlink, a.hash-link, a.anchorjs-link, .mw-editsection"
 )
 _INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
+_INVISIBLE_MARKS = {0x00AD: None, 0x200B: None}  # where a word may be broken: soft hyphen, zero-width space
+_MAX_SPAN = 1000  # rows or columns of a cell, as HTML has it
 _MAX_INDENT = 8  # levels; deeper lists are not indented further, so that nesting cannot blow up the text
 _VOID = "area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr"
 _SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID})\b)([a-zA-Z][\w:-]*)((?:\s[^<>]*)?)/>")
@@ -42,13 +44,16 @@ def tree(html: str) -> "LexborHTMLParser":
 
 def visible(parser: "LexborHTMLParser") -> "LexborNode | None":
     """Return the body with everything that is hidden from readers removed."""
-    for node in parser.css(_DROPPED):
-        if node.tag not in ("html", "body"):  # pages that their own script unhides
-            node.decompose()
-    for node in parser.css("[style]"):
-        if node.tag not in ("html", "body") and _INVISIBLE.search(node.attributes.get("style") or ""):
-            node.decompose()
+    remove(parser.css(_DROPPED))
+    remove([node for node in parser.css("[style]") if _INVISIBLE.search(node.attributes.get("style") or "")])
     return parser.body
+
+
+def remove(nodes: "list[LexborNode]") -> None:
+    """Remove elements, given in document order, with all that is in them."""
+    for node in reversed(nodes):  # inner ones first: removing the outer one frees them
+        if node.tag not in ("html", "body"):  # some pages hide these until their script runs
+            node.decompose()
 
 
 def walk_html(html: str, out: CanonicalText) -> None:
@@ -107,6 +112,19 @@ def _layout_tables(root: "LexborNode") -> set[int]:
     return layout
 
 
+class _Span(NamedTuple):
+    """A cell that goes on in the rows below."""
+
+    text: str
+    width: int
+    rows: int
+
+
+def _span(node: "LexborNode", attribute: str) -> int:
+    value = node.attributes.get(attribute) or "1"
+    return min(max(1, int(value)), _MAX_SPAN) if value.isascii() and value.isdecimal() and len(value) < 6 else 1
+
+
 class _Walker:
     """Collects inline text into lines, lines of a list or table into one block."""
 
@@ -119,12 +137,14 @@ class _Walker:
         self._counters: list[int] = []
         self._marker = ""
         self._row: list[str] | None = None
+        self._column = 0
+        self._spans: dict[int, _Span] = {}
         self._in_cell = False
         self._heading = 0
         self._pre = 0
 
     def text(self, text: str) -> None:
-        self._inline.append(text if self._pre else _SPACE.sub(" ", text.replace("\u00ad", "")))
+        self._inline.append(text if self._pre else _SPACE.sub(" ", text.translate(_INVISIBLE_MARKS)))
 
     def enter(self, node: "LexborNode") -> None:
         tag = node.tag or ""
@@ -149,11 +169,11 @@ class _Walker:
             self._end_line()
             self._pre = max(0, self._pre - 1)
         elif tag in ("td", "th") and self._row is not None:
-            self._row.append(" ".join("".join(self._inline).split()))
-            self._inline, self._in_cell = [], False
+            self._end_cell(self._row, node)
         elif tag == "tr" and self._row is not None:
+            self._fill_from_above(self._row)
             if any(self._row):
-                self._lines.append(" | ".join(self._row))
+                self._lines.append(" | ".join(self._row).rstrip(" |"))
             self._row = None
         else:
             self._boundary()
@@ -175,16 +195,17 @@ class _Walker:
         elif tag in _GROUPS and not self._in_cell:
             if not self._groups:
                 self.end_group()
+            self._spans = {}
             self._groups.append("layout" if tag == "table" and node.mem_id in self._layout_tables else tag)
             if tag in _LISTS:
                 start = node.attributes.get("start") or "1"
-                self._counters.append(int(start) if start.isdecimal() else 1)
+                self._counters.append(int(start) if start.isascii() and start.isdecimal() and len(start) < 9 else 1)
         elif tag == "li":
             self._marker = self._next_marker()
         elif tag == "dd":
             self._marker = "  "
         elif tag == "tr" and in_rows:
-            self._row = []
+            self._row, self._column = [], 0
         elif tag in ("td", "th") and self._row is not None:
             self._in_cell = True
 
@@ -203,6 +224,24 @@ class _Walker:
             return f"{indent}- "
         self._counters[-1] += 1
         return f"{indent}{self._counters[-1] - 1}. "
+
+    def _end_cell(self, row: list[str], node: "LexborNode") -> None:
+        self._fill_from_above(row)
+        text = " ".join("".join(self._inline).split())
+        self._inline, self._in_cell = [], False
+        row.append(text)
+        width, height = _span(node, "colspan"), _span(node, "rowspan")
+        if height > 1:
+            self._spans[self._column] = _Span(text, width, height - 1)
+        self._column += width
+
+    def _fill_from_above(self, row: list[str]) -> None:
+        """Repeat cells that span rows: each row then says all by itself."""
+        while (span := self._spans.pop(self._column, None)) is not None:
+            row.append(span.text)
+            if span.rows > 1:
+                self._spans[self._column] = _Span(span.text, span.width, span.rows - 1)
+            self._column += span.width
 
     def _boundary(self) -> None:
         """A block begins or ends: inside a cell or heading that is a space, else the end of the line."""

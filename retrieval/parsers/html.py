@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from retrieval.canonical import CanonicalText
 from retrieval.decoding import declared_charset, decode
 from retrieval.errors import ParseFailure
-from retrieval.parsers.blocks import tree, visible, walk, walk_html
+from retrieval.parsers.blocks import remove, tree, visible, walk, walk_html
 from retrieval.types import ParsedText, ReasonCode
 
 if TYPE_CHECKING:
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "text/html"
 
-_FURNITURE = "nav, footer, aside, form, [role=navigation], [role=contentinfo], [role=search], [role=banner]"
+_FURNITURE = "nav, footer, aside, [role=navigation], [role=contentinfo], [role=search], [role=banner]"
 _MAIN = "main, [role=main], article"
+_MENU = re.compile(
+    r"(?<![a-z])(?:nav|navbar|menu|breadcrumbs?|sidebar|lang|languages?|toc|share|social|catlinks|navbox)(?![a-z])",
+    re.I,
+)
+_MIN_MAIN = 0.5  # of all words; a smaller "main" is a teaser or a mistake
 _WORD = re.compile(r"\w+")
 # Measured on 42 pages: an extraction that keeps less than this share of the words outside links, or of the headings,
 # had lost content (all pages on which it dropped tables, lists or headings fall below; news and wiki pages do not).
@@ -40,24 +45,28 @@ def parse(data: bytes) -> ParsedText:
 
 def _write_content(html: str, page: "LexborHTMLParser", body: "LexborNode", out: CanonicalText) -> None:
     """Write the page's own main element, or what trafilatura finds, or the body without navigation."""
+    remove(page.css(_FURNITURE))
+    remove([node for node in page.css("[class], [id]") if _is_menu(node)])
     everything = _words(body)
-    mains = page.css(_MAIN)
-    if len(mains) == 1 and _words(mains[0]) >= 0.5 * everything:
-        for node in mains[0].css(_FURNITURE):
-            node.decompose()
-        walk(mains[0], out)
+    mains = [node for node in page.css(_MAIN) if _words(node) >= _MIN_MAIN * everything]
+    if mains and everything:
+        walk(min(mains, key=_words), out)
         return
-    for node in page.css(_FURNITURE):
-        if node.tag != "body":
-            node.decompose()
-    remaining = _words(body)
     extracted = _extract(html)
     if _is_complete(extracted, body):
         walk_html(extracted, out)
-    elif remaining:
+    elif everything:
         walk(body, out)
-    else:  # all of the page stands in navigation or a form
+    else:  # all of the page stands in navigation
         walk_html(html, out)
+
+
+def _is_menu(node: "LexborNode") -> bool:
+    """Whether an element calls itself a menu, and is mostly links."""
+    name = f"{node.attributes.get('class') or ''} {node.attributes.get('id') or ''}"
+    if node.tag in ("html", "body") or _MENU.search(name) is None:
+        return False
+    return sum(map(_words, node.css("a"))) >= 0.6 * _words(node)
 
 
 def _extract(html: str) -> str:

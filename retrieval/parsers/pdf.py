@@ -19,14 +19,16 @@ MEDIA_TYPE = "application/pdf"
 _HEADING_SIZE = 1.15  # times the size of the body
 _MAX_HEADING_CHARS = 150
 _MAX_HEADING_LINES = 3
-_MAX_HEADING_SHARE = 0.4  # of all runs; above it, sizes mean something else (slides, posters)
+_MAX_HEADING_SHARE = 0.35  # of all characters; above it, sizes mean something else (slides, posters)
+_MAX_BOLD_SHARE = 0.3  # of all characters; above it, bold is the body
 _MAX_LEVELS = 4
 _MAX_OUTLINE = 5_000
+_GENERIC = frozenset({"contents", "table of contents", "inhalt", "inhaltsverzeichnis", "abstract", "introduction"})
 _NOT_ALNUM = re.compile(r"[\W_]+")
 # What word processors and print drivers write into the title: file names, templates, nothing.
 _BAD_TITLE = re.compile(
-    r"microsoft \w+ - .*|untitled.*|no title|title|slide \d+|document\d*"
-    r"|.*\.(?:docx?|dvi|tex|pdf|indd|rtf|odt|txt|pptx?|xlsx?|qxd)",
+    r"microsoft \w+ - .*|\(?anonymous\)?|\(?unspecified\)?|untitled.*|no title|title|slide \d+|document\d*"
+    r"|.*\.(?:docx?|dvi|tex|pdf|indd|rtf|odt|txt|pptx?|xlsx?|qxd|od[tps])",
     re.IGNORECASE,
 )
 
@@ -47,7 +49,7 @@ def parse(data: bytes) -> ParsedText:
     by_outline = _mark_outline(pages, outline)
     runs = [(page, runs_of(page)) for page in pages]
     if not by_outline:
-        _mark_by_size([run for _, page_runs in runs for run in page_runs])
+        _mark_by_type([run for _, page_runs in runs for run in page_runs])
     out = CanonicalText()
     for page, page_runs in runs:
         out.begin_page(str(page.number))
@@ -110,18 +112,19 @@ def _outline(document: "PdfDocument") -> list[tuple[int, str, int]]:
 def _mark_outline(pages: list[Page], outline: list[tuple[int, str, int]]) -> bool:
     """Give lines the level of the outline entry that names them; return whether most entries were found."""
     by_number = {page.number: page for page in pages}
-    marked: list[tuple[list[Line], int]] = []
+    found = 0
     for level, title, number in outline:
         page = by_number.get(number)
-        lines = _find_title(page.lines, title) if page is not None else []
-        if lines:
-            marked.append((lines, level))
-    if len(marked) * 2 < len(outline) or not marked:
-        return False
-    for lines, level in marked:
+        lines = _find_title([line for line in page.lines if not line.level], title) if page is not None else []
         for line in lines:
             line.level = level
-    return True
+        found += bool(lines)
+    if found and found * 2 >= len(outline):
+        return True
+    for page in pages:
+        for line in page.lines:
+            line.level = 0
+    return False
 
 
 def _find_title(lines: list[Line], title: str) -> list[Line]:
@@ -143,22 +146,38 @@ def _normalised(text: str) -> str:
     return _NOT_ALNUM.sub(" ", text).strip().casefold()
 
 
-def _mark_by_size(runs: list[Run]) -> None:
-    """Make short runs in larger type headings, the largest size at the top."""
+def _mark_by_type(runs: list[Run]) -> None:
+    """Make short runs in larger type headings, the largest size at the top, and below them short runs in bold."""
     chars: Counter[float] = Counter()
     for run in runs:
-        chars[round(run.size * 2) / 2] += sum(len(line.text) for line in run.lines)
+        chars[round(run.size * 2) / 2] += _length([run])
     if not chars:
         return
     body = chars.most_common(1)[0][0]
-    headings = [run for run in runs if run.size >= _HEADING_SIZE * body and _may_be_heading(run)]
-    if len(headings) > _MAX_HEADING_SHARE * len(runs):
+    candidates = [run for run in runs if _may_be_heading(run)]
+    large = [run for run in candidates if run.size >= _HEADING_SIZE * body]
+    if _length(large) > _MAX_HEADING_SHARE * chars.total():
         return
-    sizes: list[float] = []
+    sizes = _heading_sizes(large)
+    for run in large:
+        run.level = 1 + sum(1 for size in sizes[1:] if run.size < 1.05 * size)
+    in_bold = [run for run in candidates if not run.level and _is_bold_heading(run, body)]
+    bold = _length([run for run in runs if run.lines[0].bold])
+    if bold <= _MAX_BOLD_SHARE * chars.total():
+        for run in in_bold:
+            run.level = len(sizes) + 1
+
+
+def _length(runs: list[Run]) -> int:
+    return sum(len(line.text) for run in runs for line in run.lines)
+
+
+def _heading_sizes(headings: list[Run]) -> list[float]:
+    """Return the sizes that make levels, the largest first: the commonest ones, if there are many."""
+    counts: Counter[float] = Counter()
     for run in sorted(headings, key=lambda run: -run.size):
-        if not sizes or run.size < 0.95 * sizes[-1]:
-            sizes.append(run.size)
-        run.level = min(len(sizes), _MAX_LEVELS)
+        counts[next((size for size in counts if run.size > 0.95 * size), run.size)] += 1
+    return sorted((size for size, _ in counts.most_common(_MAX_LEVELS)), reverse=True)
 
 
 def _may_be_heading(run: Run) -> bool:
@@ -166,10 +185,24 @@ def _may_be_heading(run: Run) -> bool:
     letters = sum(map(str.isalpha, text))
     return (
         len(run.lines) <= _MAX_HEADING_LINES
+        and not any(line.tabular and " ... " in line.text for line in run.lines)
         and letters >= 2
         and letters >= 0.5 * len(text.replace(" ", ""))
         and len(text) <= _MAX_HEADING_CHARS
         and not text.endswith((",", ";"))
+    )
+
+
+def _is_bold_heading(run: Run, body: float) -> bool:
+    """Bold type alone is a weaker sign than size: it must stand alone, in one line, and be no sentence or label."""
+    line = run.lines[0]
+    return (
+        line.bold
+        and len(run.lines) == 1
+        and run.size >= 0.95 * body
+        and not line.tabular
+        and not line.text.endswith((".", ":", "!", "?"))
+        and line.text[:1].upper() == line.text[:1]
     )
 
 
@@ -183,6 +216,7 @@ def _largest(runs: list[Run], known: Counter[str]) -> str:
         return ""
     sizes = [run.size for run in runs]
     candidates = [run for run in runs if _may_be_heading(run) and run.size >= _HEADING_SIZE * min(sizes)]
+    candidates = [run for run in candidates if _normalised(run.lines[0].text) not in _GENERIC]
     if not candidates:
         return ""
     return " ".join(paragraphs(max(candidates, key=lambda run: run.size), known))

@@ -5,6 +5,7 @@ import math
 import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from retrieval.canonical import clean
@@ -14,13 +15,17 @@ _LIGATURES = str.maketrans(
      "\ufffe": None, "\uffff": None, "\u00ad": "-"}
 )  # fmt: skip
 _HYPHEN = "\x02"  # what pdfium makes of a hyphen at the end of a line, and of glyphs it cannot name
+_BOLD_FONT = re.compile(rb"bold|black|heavy|demi|cmbx|-medi", re.IGNORECASE)
+_LEADERS = re.compile(r"(?:\s?[.\u2026\u00b7]){4,}\s*")
+_WIDE_GAP = 1.5  # times the size; the widest space in justified text is narrower
 _PAGE_NUMBER = re.compile(
     r"\W*(?:(?:page|seite|pagina|p\.|s\.)\s*)?(?:\d{1,4}|[ivxlc]{1,7})(?:\s*(?:/|of|von|de)\s*\d{1,4})?\W*",
     re.IGNORECASE,
 )
 _DIGITS = re.compile(r"\d+")
 _EDGE_LINES = 3  # lines at the top and at the bottom of a page that may be running headers and footers
-_EDGE_SHARE = 0.12  # of the page height, for page numbers
+_EDGE_SHARE = 0.1  # of the page height: running headers and footers stand there
+_NUMBER_SHARE = 0.15  # of the page height: a number there, with nothing beyond it, is the page's
 
 
 @dataclass(slots=True)
@@ -32,6 +37,8 @@ class Line:
     right: float
     y: float
     size: float
+    bold: bool = False
+    tabular: bool = False  # wide gaps inside, or the dots of a table of contents
     hyphenated: bool = False  # pdfium took the hyphen at its end for a mere line break
     level: int = 0  # of the heading that it is, by the outline
 
@@ -65,7 +72,7 @@ def without_furniture(pages: list[Page]) -> None:
     often = max(3, math.ceil(0.4 * len(pages)))
     for page, page_edges in zip(pages, edges, strict=True):
         repeated = {id(line) for line, key in page_edges if _count_near(seen, key) >= often}
-        numbers = {id(line) for line, _ in page_edges if _is_page_number(line, page)}
+        numbers = {id(line) for line in _outermost(page) if _PAGE_NUMBER.fullmatch(line.text)}
         page.lines = [line for line in page.lines if id(line) not in repeated and id(line) not in numbers]
 
 
@@ -75,14 +82,22 @@ def _count_near(seen: Counter[tuple[str, int]], key: tuple[str, int]) -> int:
 
 
 def _edge_lines(page: Page) -> list[tuple[Line, tuple[str, int]]]:
+    margin = _EDGE_SHARE * page.height
     ordered = sorted(page.lines, key=lambda line: line.y)
     edge = ordered[:_EDGE_LINES] + ordered[_EDGE_LINES:][-_EDGE_LINES:]
-    return [(line, (_DIGITS.sub("#", "".join(line.text.casefold().split())), round(line.y / 4))) for line in edge]
+    return [
+        (line, (_DIGITS.sub("#", "".join(line.text.casefold().split())), round(line.y / 4)))
+        for line in edge
+        if not margin < line.y < page.height - margin
+    ]
 
 
-def _is_page_number(line: Line, page: Page) -> bool:
-    margin = _EDGE_SHARE * page.height
-    return not margin < line.y < page.height - margin and _PAGE_NUMBER.fullmatch(line.text) is not None
+def _outermost(page: Page) -> list[Line]:
+    if not page.lines:
+        return []
+    margin = _NUMBER_SHARE * page.height
+    ends = (min(page.lines, key=lambda line: line.y), max(page.lines, key=lambda line: line.y))
+    return [line for line in ends if not margin < line.y < page.height - margin]
 
 
 def _merge_rows(lines: list[Line]) -> list[Line]:
@@ -90,9 +105,12 @@ def _merge_rows(lines: list[Line]) -> list[Line]:
     merged: list[Line] = []
     for line in lines:
         last = merged[-1] if merged else None
-        if last is not None and abs(last.y - line.y) < 0.3 * line.size and line.left >= last.right - 0.1 * line.size:
-            gap = " " if line.left - last.right > 0.15 * line.size and not last.hyphenated else ""
+        if last is not None and abs(last.y - line.y) < 0.4 * line.size and line.left >= last.right - 0.1 * line.size:
+            width = line.left - last.right
+            gap = " " if width > 0.15 * line.size and not last.hyphenated else ""
             last.text = f"{last.text}{gap}{line.text}"
+            last.tabular = last.tabular or line.tabular or width > _WIDE_GAP * line.size
+            last.bold = last.bold and line.bold
             last.right, last.hyphenated = line.right, line.hyphenated
         else:
             merged.append(line)
@@ -111,6 +129,7 @@ class _LineReader:
         self._box = pdfium.FS_RECTF()
         self._matrix = pdfium.FS_MATRIX()
         self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._font, self._flags = ctypes.create_string_buffer(128), ctypes.c_int()
 
     def lines(self) -> list[Line]:
         found: list[Line] = []
@@ -135,9 +154,32 @@ class _LineReader:
             return
         first, last = self._horizontal(visible[0]), self._horizontal(visible[-1])
         self._pdfium.FPDFText_GetCharOrigin(self._raw, visible[0], self._x, self._y)
-        sizes = sorted(self._size(visible[at]) for at in (0, len(visible) // 2, -1))
-        left, right = min(first[0], last[0]), max(first[1], last[1])
-        found.append(Line(text, left, right, self._y.value, sizes[1] or 1.0, hyphenated))
+        sampled = [visible[at] for at in (0, len(visible) // 2, -1)]
+        size = sorted(map(self._size, sampled))[1] or 1.0
+        found.append(
+            Line(
+                text=_LEADERS.sub(" ... ", text),
+                left=min(first[0], last[0]),
+                right=max(first[1], last[1]),
+                y=self._y.value,
+                size=size,
+                bold=all(map(self._is_bold, sampled)),
+                tabular=_LEADERS.search(text) is not None or self._has_wide_gap(visible, size),
+                hyphenated=hyphenated,
+            )
+        )
+
+    def _has_wide_gap(self, visible: list[int], size: float) -> bool:
+        for before, after in pairwise(visible):
+            if after - before > 1:
+                gap = self._horizontal(after)[0] - self._horizontal(before)[1]
+                if gap > _WIDE_GAP * size:
+                    return True
+        return False
+
+    def _is_bold(self, index: int) -> bool:
+        self._pdfium.FPDFText_GetFontInfo(self._raw, index, self._font, len(self._font), self._flags)
+        return _BOLD_FONT.search(self._font.value) is not None
 
     def _horizontal(self, index: int) -> tuple[float, float]:
         self._pdfium.FPDFText_GetLooseCharBox(self._raw, index, self._box)

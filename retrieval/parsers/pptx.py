@@ -51,7 +51,7 @@ def _write_shape(shape: Any, out: CanonicalText) -> None:
         out.block("\n".join(line for paragraph in shape.text_frame.paragraphs if (line := paragraph.text.strip())))
     elif getattr(shape, "has_table", False):
         rows = ([" ".join(cell.text.split()) for cell in row.cells] for row in shape.table.rows)
-        out.block("\n".join(" | ".join(row) for row in rows if any(row)))
+        out.block("\n".join(" | ".join(row).rstrip(" |") for row in rows if any(row)))
     elif getattr(shape, "has_chart", False):
         out.block(_chart_text(shape.chart))
 

@@ -9,7 +9,7 @@ from retrieval.types import ReasonCode
 
 MAX_CELLS = 5_000_000
 
-_NUMBER = re.compile(r"[\s\d.,:/%()+\-€$£¥]*")  # also dates and times: none of them names a column
+_NOT_A_NAME = re.compile(r"[\s\d.,:/%()+\-€$£¥]*|.*:")  # numbers, dates, and the labels of a form
 
 
 def write_rows(rows: Iterable[Sequence[str]], out: CanonicalText) -> None:
@@ -48,13 +48,13 @@ def _write_region(rows: list[list[str]], out: CanonicalText) -> None:
 def _header_at(rows: list[list[str]]) -> int | None:
     """Return the index of the header row: the first wide one, if all its cells name columns.
 
-    One unnamed column is allowed (row labels often have no heading); lines above a header are titles.
+    One unnamed column is allowed in a wide table (row labels); lines above a header are titles.
     """
     widest = max(sum(map(bool, row)) for row in rows)
     for index, row in enumerate(rows[:5]):
         names = [cell for cell in row if cell]
-        if len(names) >= max(2, widest - 1):
-            is_header = len(set(names)) == len(names) and not any(_NUMBER.fullmatch(name) for name in names)
+        if len(names) >= max(2, widest - 1 if widest > 3 else widest):
+            is_header = len(set(names)) == len(names) and not any(map(_NOT_A_NAME.fullmatch, names))
             return index if is_header and index + 1 < len(rows) else None
     return None
 

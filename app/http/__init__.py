@@ -1,0 +1,1 @@
+"""The HTTP door. Nothing outside this package knows HTTP."""

@@ -1,0 +1,154 @@
+"""POST /v1/chat/completions and GET /v1/models: the same turns for clients of OpenAI's API.
+
+Citations are `url_citation` annotations: start_index and end_index are the claim's place in the answer, in code points,
+and our own members name the source characters.
+"""
+
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.http.events import Event, event, stream, text_event
+from app.http.failures import problem
+from app.http.schemas import MODEL, CompletionBody
+from app.http.shared import SharedState, turn_slot
+from app.http.turns import opened, unless_gone
+from app.rendering import Json
+from app.types import ChatResult, Citation, Claim, ClaimVerified, Finished, TurnEvent
+
+router = APIRouter()
+
+
+@router.get("/v1/models")
+def models(shared: SharedState) -> Json:
+    """The corpora, as models."""
+    default = shared.services.settings.corpus
+    others = [corpus for corpus in shared.services.corpora.corpora() if corpus != default]
+    named = [(MODEL, default), *((f"{MODEL}/{corpus}", corpus) for corpus in others)]
+    data = [{"id": i, "object": "model", "created": 0, "owned_by": "assay", "corpus": corpus} for i, corpus in named]
+    return {"object": "list", "data": data}
+
+
+@router.post("/v1/chat/completions", dependencies=[Depends(turn_slot)], response_class=JSONResponse)
+async def complete(body: CompletionBody, request: Request, shared: SharedState) -> Response:
+    """Answer the last user message."""
+    settings, pipeline = shared.services.settings, shared.services.pipeline
+    asked = body.request(settings.corpus, settings.chat)
+    if body.stream:
+        first, rest = await opened(request, pipeline, asked)
+        usage = body.stream_options is not None and body.stream_options.include_usage
+        return stream(_Chunks(request, body.model, usage=usage).events(first, rest))
+    result = await unless_gone(request, pipeline.run(asked))
+    return JSONResponse(_completion(result, body.model, str(request.base_url)))
+
+
+def _completion(result: ChatResult, model: str, base_url: str) -> Json:
+    annotations, at = [], 0
+    for claim in result.claims:
+        annotations += _annotations(claim, at, base_url)
+        at += len(claim.text) + 1
+    message = {"role": "assistant", "content": result.answer, "refusal": None, "annotations": annotations}
+    return {
+        "id": f"chatcmpl-{result.turn_id}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+        "usage": _usage(result),
+        "assay": _about(result),
+    }
+
+
+class _Chunks:
+    """A turn as chunks: one for each claim, with its annotations in the delta."""
+
+    def __init__(self, request: Request, model: str, *, usage: bool) -> None:
+        self._request = request
+        self._usage = usage
+        self._common = {
+            "id": f"chatcmpl-{uuid.uuid4().hex}",
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": model,
+        }
+
+    async def events(self, first: TurnEvent, rest: AsyncGenerator[TurnEvent, None]) -> AsyncIterator[Event]:
+        """The stream, from the role to `[DONE]`."""
+        async with aclosing(rest):
+            yield self._chunk({"role": "assistant", "content": ""})
+            try:
+                async for chunk in self._answer(first, rest):
+                    yield chunk
+            except Exception as error:  # noqa: BLE001 -- the status is out already, so the stream itself has to say it
+                failed = problem(error, self._request.scope).body
+                yield event({"error": {"message": f"{failed['title']}. {failed['detail']}", **failed}})
+            yield text_event("[DONE]")
+
+    async def _answer(self, first: TurnEvent, rest: AsyncIterator[TurnEvent]) -> AsyncIterator[Event]:
+        at = 0
+        async for found in rest:
+            if isinstance(found, ClaimVerified):
+                space = " " if at else ""
+                at += len(space)
+                marks = _annotations(found.claim, at, str(self._request.base_url))
+                yield self._chunk({"content": space + found.claim.text, "annotations": marks})
+                at += len(found.claim.text)
+            elif isinstance(found, Finished):
+                if found.result.abstained:
+                    yield self._chunk({"content": found.result.answer})
+                yield self._chunk({}, finish_reason="stop", assay=_about(found.result))
+                if self._usage:
+                    yield event({**self._common, "choices": [], "usage": _usage(found.result)})
+
+    def _chunk(self, delta: Json, finish_reason: str | None = None, **extra: Any) -> Event:
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason, "logprobs": None}
+        return event({**self._common, "choices": [choice], **extra})
+
+
+def _annotations(claim: Claim, at: int, base_url: str) -> list[Json]:
+    return [
+        {
+            "type": "url_citation",
+            "url_citation": {
+                "start_index": at,
+                "end_index": at + len(claim.text),
+                "title": citation.title,
+                "url": _page_url(citation, base_url),
+                "doc_id": citation.doc_id,
+                "quote": citation.quote,
+                "start": citation.start,
+                "end": citation.end,
+                "snapshot": citation.snapshot,
+            },
+        }
+        for citation in claim.citations
+    ]
+
+
+def _page_url(citation: Citation, base_url: str) -> str:
+    """Where the page shows the source with the cited characters highlighted."""
+    place = {"doc": citation.doc_id, "snapshot": citation.snapshot, "start": citation.start, "end": citation.end}
+    return f"{base_url}#{urlencode(place)}"
+
+
+def _usage(result: ChatResult) -> Json:
+    prompt, completion = result.usage.prompt_tokens, result.usage.completion_tokens
+    return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+
+def _about(result: ChatResult) -> Json:
+    return {
+        "turn_id": result.turn_id,
+        "corpus": result.corpus,
+        "snapshot": result.snapshot,
+        "abstained": result.abstained,
+        "reason": str(result.reason),
+    }

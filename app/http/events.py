@@ -1,0 +1,24 @@
+"""Server-sent events. The only door to sse_starlette."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+from sse_starlette import EventSourceResponse, ServerSentEvent
+
+Event = ServerSentEvent
+
+
+def event(data: Any, name: str | None = None) -> Event:
+    """An event whose data is JSON."""
+    return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name)
+
+
+def text_event(data: str) -> Event:
+    """An event whose data is a bare word."""
+    return ServerSentEvent(data)
+
+
+def stream(events: AsyncIterator[Event]) -> EventSourceResponse:
+    """Send events as they come; the iterator is cancelled when the client hangs up or the service stops."""
+    return EventSourceResponse(events, sep="\n")

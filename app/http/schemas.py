@@ -1,0 +1,139 @@
+"""Bodies of requests. Bounds that are settings are checked by the functions that make a `ChatRequest`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.http.failures import InvalidRequest, ModelNotFound
+from app.settings import CORPUS_PATTERN, ChatSettings
+from app.types import ChatRequest, Message
+
+MODEL = "assay"
+MAX_NOTE_CHARS = 2_000
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class MessageBody(BaseModel):
+    """One earlier message."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["user", "assistant"]
+    content: str
+
+
+class ChatBody(BaseModel):
+    """POST /v1/chat."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: Text
+    history: list[MessageBody] = []
+    corpus: str | None = Field(None, pattern=CORPUS_PATTERN, description="By default the one that the service names.")
+    stream: bool = False
+
+    def request(self, corpus: str, bounds: ChatSettings) -> ChatRequest:
+        """What the pipeline is asked.
+
+        Raises:
+            InvalidRequest: The question or the history is over its bound.
+        """
+        history = tuple(Message(message.role, message.content) for message in self.history)
+        if len(history) > bounds.max_history_messages:
+            raise InvalidRequest(f"The history has more than {bounds.max_history_messages} messages.")
+        if _chars(history) > bounds.max_history_chars:
+            raise InvalidRequest(f"The history has more than {bounds.max_history_chars:,} characters.")
+        return ChatRequest(_bounded(self.question, bounds), history, self.corpus or corpus)
+
+
+class FeedbackBody(BaseModel):
+    """POST /v1/feedback."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    turn_id: str = Field(min_length=1, max_length=64)
+    rating: Literal["up", "down"]
+    note: str = Field("", max_length=MAX_NOTE_CHARS)
+
+
+class CompletionMessage(BaseModel):
+    """A message as OpenAI's clients send it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    role: str
+    content: str | list[dict[str, Any]] | None = None
+
+    @property
+    def text(self) -> str:
+        """The words of the message.
+
+        Raises:
+            InvalidRequest: It holds an image, a sound or a file.
+        """
+        if not isinstance(self.content, list):
+            return self.content or ""
+        texts = [part.get("text") for part in self.content if part.get("type") == "text"]
+        if len(texts) < len(self.content) or not all(isinstance(text, str) for text in texts):
+            raise InvalidRequest("Only text can be read in a message.")
+        return "\n".join(map(str, texts))
+
+
+class StreamOptions(BaseModel):
+    """What a stream should say besides the answer."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    include_usage: bool = False
+
+
+class CompletionBody(BaseModel):
+    """POST /v1/chat/completions: unknown members are ignored, as clients send many."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model: str = MODEL
+    messages: list[CompletionMessage] = Field(min_length=1)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+
+    def request(self, corpus: str, bounds: ChatSettings) -> ChatRequest:
+        """What the pipeline is asked: the last user message, after the user and assistant messages before it.
+
+        These clients send the whole conversation every time, so what is over the bounds is cut from its beginning.
+
+        Raises:
+            InvalidRequest: There is no user message, or the last one is over its bound.
+            ModelNotFound: The model names no corpus.
+        """
+        talk = [Message(m.role, m.text) for m in self.messages if m.role in ("user", "assistant") and m.text.strip()]  # type: ignore[arg-type]
+        last = max((i for i, message in enumerate(talk) if message.role == "user"), default=None)
+        if last is None:
+            raise InvalidRequest("There is no user message to answer.")
+        question = _bounded(talk[last].content.strip(), bounds)
+        return ChatRequest(question, _newest(talk[:last], bounds), self._corpus(corpus))
+
+    def _corpus(self, default: str) -> str:
+        name, slash, corpus = self.model.partition("/")
+        if name != MODEL or (slash and not corpus):
+            raise ModelNotFound(f"The model is '{MODEL}', or '{MODEL}/CORPUS'. GET /v1/models lists them.")
+        return corpus or default
+
+
+def _bounded(question: str, bounds: ChatSettings) -> str:
+    if len(question) > bounds.max_question_chars:
+        raise InvalidRequest(f"The question has more than {bounds.max_question_chars:,} characters.")
+    return question
+
+
+def _newest(history: Sequence[Message], bounds: ChatSettings) -> tuple[Message, ...]:
+    kept = list(history[-bounds.max_history_messages :]) if bounds.max_history_messages else []
+    while _chars(kept) > bounds.max_history_chars:
+        kept.pop(0)
+    return tuple(kept)
+
+
+def _chars(history: Sequence[Message]) -> int:
+    return sum(len(message.content) for message in history)

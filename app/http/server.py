@@ -1,0 +1,79 @@
+"""The application: routes, the onion around them, and what happens at start and stop."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app import __version__
+from app.bootstrap import Services
+from app.errors import AssayError
+from app.http import chat, completions, documents, feedback, health, pages
+from app.http.failures import answer
+from app.http.middleware import onion
+from app.http.shared import UPLOADS_IN_FLIGHT, InFlight, Shared
+from retrieval.errors import RetrievalError
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(services: Services, *, require_key: bool) -> FastAPI:
+    """The ASGI application over services, which it closes when it stops.
+
+    Args:
+        services: What `app.bootstrap.build` joined.
+        require_key: Ask API calls for a key. Without it only loopback names and this origin are served.
+    """
+    http = services.settings.http
+    app = FastAPI(
+        title="Assay",
+        version=__version__,
+        # The interactive documentation loads scripts from elsewhere, which the CSP forbids.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+        lifespan=_lifespan,
+        middleware=onion(http, services.keys, require_key=require_key),
+        # FastAPI would answer these two itself; all else that is raised reaches the onion's `Problems`.
+        exception_handlers={HTTPException: answer, RequestValidationError: answer},
+    )
+    app.state.shared = Shared(
+        services,
+        require_key,
+        turns=InFlight(http.max_turns_in_flight, "turns"),
+        uploads=InFlight(UPLOADS_IN_FLIGHT, "uploads"),
+    )
+    for resource in (chat, completions, documents, feedback, health, pages):
+        app.include_router(resource.router)
+    app.mount("/static", pages.static)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    shared: Shared = app.state.shared
+    warming = asyncio.create_task(_warm_up(shared))
+    try:
+        yield
+    finally:
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
+        shared.services.close()
+
+
+async def _warm_up(shared: Shared) -> None:
+    """Load models and indexes while /healthz already answers."""
+    try:
+        await shared.services.warm_up()
+    except (AssayError, RetrievalError) as error:
+        shared.failure = str(error)
+        _log.error("The service cannot become ready: %s", error)
+    except Exception:  # noqa: BLE001 -- a broken index or library: the service stays up and says that it is not ready
+        shared.failure = "Models or indexes could not be loaded. The log says why."
+        _log.exception("The service cannot become ready")
+    else:
+        shared.ready = True

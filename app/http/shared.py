@@ -1,0 +1,68 @@
+"""What the routes share while the service runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from app.bootstrap import Services
+from app.errors import TooManyRequests
+
+UPLOADS_IN_FLIGHT = 4
+"""Uploads received or waiting for their turn to be ingested; more would only fill the disk."""
+
+
+class InFlight:
+    """Counts what is under way and refuses what is over the bound."""
+
+    def __init__(self, limit: int, what: str) -> None:
+        self._limit = limit
+        self._what = what
+        self.now = 0
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one place.
+
+        Raises:
+            TooManyRequests: All places are taken.
+        """
+        if self.now >= self._limit:
+            raise TooManyRequests(f"{self._limit} {self._what} are in flight already. Try again in a moment.")
+        self.now += 1
+        try:
+            yield
+        finally:
+            self.now -= 1
+
+
+@dataclass(slots=True)
+class Shared:
+    """The services and the state of this process."""
+
+    services: Services
+    require_key: bool
+    turns: InFlight
+    uploads: InFlight
+    ingesting: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ready: bool = False
+    failure: str = ""
+
+
+async def _shared(request: Request) -> Shared:
+    shared = request.app.state.shared
+    assert isinstance(shared, Shared)
+    return shared
+
+
+SharedState = Annotated[Shared, Depends(_shared)]
+
+
+async def turn_slot(shared: SharedState) -> AsyncIterator[None]:
+    """A dependency of the routes that answer: holds a place until the last byte of the answer is out."""
+    with shared.turns.slot():
+        yield

@@ -1,0 +1,70 @@
+"""Results as plain JSON values: the one form that HTTP, event streams and `--json` all send."""
+
+from dataclasses import asdict
+from typing import Any
+
+from app.types import ChatResult, Claim
+from retrieval.types import Document, IngestReport, Passage
+
+Json = dict[str, Any]
+
+
+def result_json(result: ChatResult) -> Json:
+    """A whole turn."""
+    return {
+        "answer": result.answer,
+        "abstained": result.abstained,
+        "reason": str(result.reason),
+        "claims": [claim_json(claim) for claim in result.claims],
+        "dropped": list(result.dropped),
+        "passages": [passage_json(passage) for passage in result.passages],
+        "corpus": result.corpus,
+        "snapshot": result.snapshot,
+        "provider": result.provider,
+        "usage": asdict(result.usage),
+        "timings_ms": dict(result.timings_ms),
+        "turn_id": result.turn_id,
+    }
+
+
+def claim_json(claim: Claim) -> Json:
+    """A claim with its citations."""
+    return {
+        "text": claim.text,
+        "support": claim.support,
+        "citations": [asdict(citation) for citation in claim.citations],
+    }
+
+
+def passage_json(passage: Passage) -> Json:
+    """A passage with its score parts."""
+    return asdict(passage)
+
+
+def document_json(document: Document, snapshot: str) -> Json:
+    """A document as `snapshot` holds it; offsets of sections, pages and citations count in `text`."""
+    parsed = document.parsed
+    return {
+        "doc_id": document.doc_id,
+        "uri": document.uri,
+        "title": document.title,
+        "snapshot": snapshot,
+        "media_type": parsed.media_type,
+        "language": parsed.language,
+        "sha256": document.sha256,
+        "modified": document.modified.isoformat(),
+        "text": parsed.text,
+        "sections": [asdict(section) for section in parsed.sections],
+        "pages": [asdict(page) for page in parsed.pages],
+    }
+
+
+def report_json(report: IngestReport) -> Json:
+    """What an ingest did."""
+    return {
+        **asdict(report),
+        "quarantined": [
+            {"uri": row.uri, "code": str(row.code), "detail": row.detail, "stage": str(row.stage)}
+            for row in report.quarantined
+        ],
+    }
