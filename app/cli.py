@@ -47,16 +47,10 @@ def main() -> NoReturn:
     """Run the command; an error that the user can mend is one line, not a traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        code = cli(standalone_mode=False) or 0
+        cli()
     except (AssayError, RetrievalError) as error:
         err.print(f"[red]assay:[/] {escape(str(error))}")
-        code = 2
-    except typer.Abort:
-        code = 130
-    except typer.TyperException as error:  # misuse: typer says how it is used
-        error.show()
-        code = error.exit_code
-    sys.exit(code)
+    sys.exit(2)
 
 
 @cli.command()

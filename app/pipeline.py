@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -69,7 +69,7 @@ class ChatPipeline:
     settings: ChatSettings
     max_tokens: int = 400
 
-    async def events(self, request: ChatRequest) -> AsyncIterator[TurnEvent]:
+    async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
         """Run one turn: `PassagesFound`, then a `ClaimVerified` for each claim, then `Finished`.
 
         Raises:
@@ -125,7 +125,7 @@ class ChatPipeline:
                     return event.result
         raise AssertionError("a turn ends with Finished")
 
-    async def _verified(self, provider: Provider, asked: DraftRequest, draft: _Draft) -> AsyncIterator[Claim]:
+    async def _verified(self, provider: Provider, asked: DraftRequest, draft: _Draft) -> AsyncGenerator[Claim]:
         """The claims of a draft that stand up against the passages, as soon as each sentence is complete."""
         if not asked.passages:
             return

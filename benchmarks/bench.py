@@ -5,11 +5,15 @@ import gzip
 import hashlib
 import json
 import os
+import re
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from scipy.stats import binomtest
 
 from app.bootstrap import Services, build
 from app.settings import load_settings
@@ -81,3 +85,30 @@ def services_over(rows: list[dict[str, Any]], home: Path, **overrides: Any) -> S
     parser = RowsAsFiles(rows)
     replace(services.ingestor, open_parser=lambda: parser).ingest(parser.files(), "default")
     return services
+
+
+def services_of(name: str, home: Path) -> tuple[RetrievalSet, Services]:
+    """A bench set, ingested."""
+    bench = retrieval_set(name)
+    return bench, services_over(bench.corpus, home / name)
+
+
+def is_tuning(bench: RetrievalSet, query: dict[str, Any]) -> bool:
+    """Whether a query belongs to the half on which weights are fitted; the other half reports.
+
+    Queries of one xquad article stay together (its id is the part before the dash): halves share no document.
+    """
+    gold = sorted(bench.qrels.get(query["id"], {}))
+    key = gold[0].split("-")[0] if bench.name.startswith("xquad") and gold else query["id"]
+    return zlib.crc32(key.encode()) % 2 == 0
+
+
+def words(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.lower()))
+
+
+def interval(hits: Iterable[float]) -> str:
+    """A mean of zeros and ones with its 95 % Wilson interval."""
+    values = list(hits)
+    test = binomtest(round(sum(values)), len(values)).proportion_ci(method="wilson")
+    return f"{sum(values) / len(values):.3f} [{test.low:.3f}, {test.high:.3f}], n={len(values)}"

@@ -7,15 +7,14 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
-from app import __version__
 from app.http.shared import SharedState
 
 _WEB = Path(__file__).parent.parent / "web"
 _templates = Environment(loader=FileSystemLoader(_WEB / "templates"), autoescape=True, undefined=StrictUndefined)
 
 EXAMPLES = (
-    "When should a model be retrained?",
-    "How do I split data that has a time order?",
+    "What is training-serving skew?",
+    "How many examples does a test set need for a class?",
     "How long should a canary release run?",
 )
 
@@ -28,5 +27,5 @@ async def page(shared: SharedState) -> HTMLResponse:
     """The chat. It holds nothing of any corpus: those who have no key see it too."""
     settings = shared.services.settings
     template = _templates.get_template("index.html")
-    html = template.render(version=__version__, examples=EXAMPLES, chat=settings.chat, http=settings.http)
+    html = template.render(examples=EXAMPLES, chat=settings.chat, http=settings.http)
     return HTMLResponse(html)

@@ -1,7 +1,7 @@
 """The default provider: picks the sentences that answer. Deterministic; invents nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Extractive:
     read_passages: int = 5
     name: str = "extractive"
 
-    async def draft(self, request: DraftRequest) -> AsyncIterator[DraftPart]:
+    async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Yield the chosen sentences, each a piece of its own; nothing where the passages do not seem to answer."""
         loop = asyncio.get_running_loop()
         for sentence in await loop.run_in_executor(self.executor, self.choose, request.question, request.passages):
@@ -66,7 +66,7 @@ class Extractive:
             (number, order, passage.text[span.start : span.end])
             for number, passage in enumerate(passages[: self.read_passages])
             for order, span in enumerate(sentences(passage.text))
-            if _states_something(passage.text[span.start : span.end])
+            if _states_something(passage.text[span.start : span.end], passage)
         ]
         if not found:
             return []
@@ -93,16 +93,20 @@ def signals(question: str, passages: Sequence[Passage], ranked: Sequence[Candida
     )
 
 
-# Weights chosen by benchmarks/extractive.py on bench sets; docs/benchmarks.md has the table.
-_COSINE, _OVERLAP, _PASSAGE = 0.5, 0.3, 0.2
+# Chosen by benchmarks/fit_extractive.py on tuning halves of public sets; docs/benchmarks.md has the table.
+_COSINE, _OVERLAP, _PASSAGE = 0.4, 0.3, 0.3
 _KEEP = 0.85
 _SAME = 0.7
+_ENDS = frozenset(".!。！;")
+_LONG_ROW = 12
 
 
-def _states_something(text: str) -> bool:
-    """Not a heading, a label or a question: at least four words, ended like a sentence or as long as one."""
+def _states_something(text: str, passage: Passage) -> bool:
+    """Not a heading, a label or a question: at least four words, and ended like a sentence or long like a table row."""
     words = text.split()
-    return len(words) >= 4 and text[-1] not in "?:" and (text[-1] in ".!”\"'’)。" or len(words) >= 8)
+    if len(words) < 4 or text[-1] in "?:" or text in (passage.title, *(passage.section or "").split(" > ")):
+        return False
+    return text.rstrip("\"'”’)]")[-1:] in _ENDS or len(words) >= _LONG_ROW
 
 
 def _rarity(texts: Sequence[str]) -> Mapping[str, float]:

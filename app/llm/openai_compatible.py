@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -62,7 +62,7 @@ class OpenAICompatible:
             http_client=http_client or httpx.AsyncClient(timeout=timeout_s, follow_redirects=False),
         )
 
-    async def draft(self, request: DraftRequest) -> AsyncIterator[DraftPart]:
+    async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Stream the draft; closing the iterator early closes the connection.
 
         Raises:

@@ -1,6 +1,6 @@
 """The port behind which every provider of drafts stands."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -38,9 +38,12 @@ DraftPart = DraftText | DraftUsage
 class Provider(Protocol):
     """Writes a draft from passages. The pipeline verifies every claim of it afterwards."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the result says wrote it."""
+        ...
 
-    def draft(self, request: DraftRequest) -> AsyncIterator[DraftPart]:
+    def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Stream the draft.
 
         Raises:

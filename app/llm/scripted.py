@@ -1,7 +1,7 @@
 """The fake that ships: a queue of drafts in, a history of requests out. For tests, demos and evaluations."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 
 from app.errors import ProviderError
 from app.llm.port import DraftPart, DraftRequest, DraftText, DraftUsage
@@ -35,7 +35,7 @@ class ScriptedProvider:
         self._usage = usage
         self.history: list[DraftRequest] = []
 
-    async def draft(self, request: DraftRequest) -> AsyncIterator[DraftPart]:
+    async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Stream the next draft of the script.
 
         Raises:

@@ -80,7 +80,7 @@ class MiniLM:
                 from sentence_transformers import SentenceTransformer
                 from transformers.utils import logging as transformers_logging
 
-                transformers_logging.disable_progress_bar()
+                transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # transformers has no types
                 self._model = SentenceTransformer(
                     str(self._folder),
                     device="cpu",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 import numpy as np
-from sqlalchemy import Engine, Table, delete, insert, select
+from sqlalchemy import Engine, Insert, Table, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from retrieval.embedders.port import Vectors
@@ -272,10 +272,11 @@ class CorpusStore:
             ]
 
 
-def _insert_or_ignore(engine: Engine, table: Table) -> sqlite.Insert | postgresql.Insert:
+def _insert_or_ignore(engine: Engine, table: Table) -> Insert:
     """INSERT that leaves a row with the same key alone: rows here are immutable, a second write is the same row."""
-    dialect = postgresql if engine.dialect.name == "postgresql" else sqlite
-    return dialect.insert(table).on_conflict_do_nothing()
+    if engine.dialect.name == "postgresql":
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()
 
 
 def _batches(keys: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
