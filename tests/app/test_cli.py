@@ -1,0 +1,98 @@
+"""The `assay` command as a user runs it: tables, JSON, exit codes, one-line errors."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app import cli
+from app.bootstrap import Services, build
+from app.settings import load_settings
+from retrieval.embedders.hashing import HashingEmbedder
+
+Run = tuple[int, str, str]
+
+
+@pytest.fixture(autouse=True)
+def _no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
+
+    @contextmanager
+    def services(**arguments: object) -> Iterator[Services]:
+        made = build(load_settings(**arguments), embedder=HashingEmbedder())
+        yield made
+        made.close()
+
+    monkeypatch.setattr(cli, "_services", services)
+
+
+@pytest.fixture
+def assay(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> object:
+    def run(*arguments: str) -> Run:
+        monkeypatch.setattr(sys, "argv", ["assay", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capfd.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+def test_ingest_search_ask_show(assay, documents: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = assay("ingest", str(documents), "--json")
+    report = json.loads(out)
+    assert (code, report["documents"], report["quarantined"]) == (0, 3, [])
+
+    code, out, _ = assay("search", "canary traffic", "--json", "--k", "1")
+    assert (code, json.loads(out)["passages"][0]["uri"]) == (0, "canary.md")
+
+    code, out, _ = assay("ask", "canary release traffic percent new version hour", "--json")
+    answer = json.loads(out)
+    citation = answer["claims"][0]["citations"][0]
+    assert (code, answer["snapshot"]) == (0, report["snapshot"])
+
+    code, out, _ = assay("show", citation["doc_id"], "--snapshot", citation["snapshot"])
+    assert out[citation["start"] : citation["end"]] == citation["quote"]
+
+
+def test_what_people_see_names_sources(assay, documents: Path) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = assay("ingest", str(documents))
+    assert code == 0
+    assert "3 added" in out
+    code, out, _ = assay("ask", "canary release traffic percent new version hour")
+    assert "canary.md" in out
+    assert "[1]" in out
+
+
+def test_strict_fails_on_quarantine(assay, documents: Path) -> None:  # type: ignore[no-untyped-def]
+    (documents / "empty.txt").write_bytes(b"")
+    assert assay("ingest", str(documents))[0] == 0
+    code, out, _ = assay("ingest", str(documents), "--strict")
+    assert code == 1
+    assert "empty" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("ask", "anything"), "assay ingest"),
+        (("ingest", "/no/such/place"), "does not exist"),
+        (("show", "nothing"), "No document"),
+        (("keys", "revoke", "nobody"), "keys list"),
+        (("ask", "x", "--corpus", "../up"), "corpus"),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line(assay, arguments: tuple[str, ...], said: str) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = assay(*arguments)
+    assert code == 2
+    assert said in " ".join(err.split())
+    assert "Traceback" not in err
+
+
+def test_keys(assay) -> None:  # type: ignore[no-untyped-def]
+    code, out, _ = assay("keys", "create", "front-end")
+    assert (code, out.startswith("assay_")) == (0, True)
+    assert assay("keys", "list")[1].strip() == "front-end"
