@@ -11,12 +11,12 @@ Event = ServerSentEvent
 
 def event(data: Any, name: str | None = None) -> Event:
     """An event whose data is JSON."""
-    return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name)
+    return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name, sep="\n")
 
 
 def text_event(data: str) -> Event:
     """An event whose data is a bare word."""
-    return ServerSentEvent(data)
+    return ServerSentEvent(data, sep="\n")
 
 
 def stream(events: AsyncIterator[Event]) -> EventSourceResponse:

@@ -203,6 +203,12 @@ def _load(path: Path, n_ctx: int) -> Any:
     params.ui = params.endpoint_slots = False
     params.n_threads_http = 1
     try:
-        return xllamacpp.Server(params)
-    except RuntimeError as error:
+        server = xllamacpp.Server(params)
+        # Proves the model, and waits for the server's loop: one that is deleted before its loop runs hangs for ever,
+        # with the interpreter's lock in its hand.
+        reply = server.handle_chat_completions({"messages": [{"role": "user", "content": "."}], "max_tokens": 1})
+    except (ValueError, RuntimeError) as error:
         raise ConfigError(f"local model: llama.cpp cannot load {path}") from error
+    if "error" in reply:
+        raise ConfigError(f"local model: {path} does not answer: {reply['error'].get('type', 'unknown error')}")
+    return server

@@ -22,10 +22,12 @@ _MENU = re.compile(
 )
 _MIN_MAIN = 0.5  # of all words; a smaller "main" is a teaser or a mistake
 _WORD = re.compile(r"\w+")
-# Measured on 42 pages: an extraction that keeps less than this share of the words outside links, or of the headings,
-# had lost content (all pages on which it dropped tables, lists or headings fall below; news and wiki pages do not).
+# Measured on 42 pages: trafilatura dropped headings on 21 small ones, where it kept .41 to 1 of the words outside links;
+# on 4 large ones it kept at least .71 of the words and .59 of the headings. Where it drops next to nothing, the page's
+# own structure is the better one: it turns numbered lists into bullets and some captions into headings.
 _MIN_PROSE_KEPT = 0.8
 _MIN_HEADINGS_KEPT = 0.6
+_NOTHING_DROPPED = 0.95
 
 
 def parse(data: bytes) -> ParsedText:
@@ -53,7 +55,7 @@ def _write_content(html: str, page: "LexborHTMLParser", body: "LexborNode", out:
         walk(min(mains, key=_words), out)
         return
     extracted = _extract(html)
-    if _is_complete(extracted, body):
+    if _is_better(extracted, body, everything):
         walk_html(extracted, out)
     elif everything:
         walk(body, out)
@@ -77,7 +79,8 @@ def _extract(html: str) -> str:
     return found or ""
 
 
-def _is_complete(extracted: str, body: "LexborNode") -> bool:
+def _is_better(extracted: str, body: "LexborNode", everything: int) -> bool:
+    """Whether an extraction left out something, but neither prose nor headings."""
     if not extracted:
         return False
     content = tree(extracted)
@@ -87,7 +90,10 @@ def _is_complete(extracted: str, body: "LexborNode") -> bool:
     prose = _words(body) - in_links
     headings = len(body.css("h1, h2, h3, h4, h5, h6"))
     kept_headings = len(content.css("h1, h2, h3, h4, h5, h6"))
-    return _words(content.body) >= _MIN_PROSE_KEPT * prose and kept_headings >= _MIN_HEADINGS_KEPT * headings
+    kept = _words(content.body)
+    if kept > _NOTHING_DROPPED * everything:
+        return False
+    return kept >= _MIN_PROSE_KEPT * prose and kept_headings >= _MIN_HEADINGS_KEPT * headings
 
 
 def _words(node: "LexborNode") -> int:

@@ -50,11 +50,13 @@ class Turn {
     $("turns").append(el("article", { className: "turn" }, el("p", { className: "question" }, question), this.answer));
     $("empty").hidden = true;
     $("restart").hidden = false;
-    this.show();
+    $("chat").scrollTop = $("chat").scrollHeight;
   }
 
   claim({ text, citations }) {
-    this.waiting.before(text);
+    const cut = text.lastIndexOf(" ") + 1; // the last word and its numbers stay on one line
+    const tail = el("span", { className: "keep" }, text.slice(cut));
+    this.waiting.before(text.slice(0, cut), tail, " ");
     for (const citation of citations) {
       const key = [citation.doc_id, citation.start, citation.end].join();
       if (!this.numbers.has(key)) this.numbers.set(key, { number: this.numbers.size + 1, citation });
@@ -62,9 +64,8 @@ class Turn {
       const label = `Source ${number}: ${citation.title}`;
       const button = el("button", { type: "button", className: "cite", title: label, "aria-label": label, "aria-expanded": "false" }, String(number));
       button.onclick = () => openSource(citation, button);
-      this.waiting.before(button);
+      tail.append(button);
     }
-    this.waiting.before(" ");
     this.waiting.textContent = "";
     this.show();
   }
@@ -110,8 +111,10 @@ class Turn {
     this.show();
   }
 
+  // Follow the answer as it grows, unless the reader has scrolled away from it.
   show() {
-    $("chat").scrollTop = $("chat").scrollHeight;
+    const { scrollTop, clientHeight, scrollHeight } = $("chat");
+    if (scrollHeight - scrollTop - clientHeight < 400) $("chat").scrollTop = scrollHeight;
   }
 }
 
@@ -138,6 +141,7 @@ function rating(turnId) {
         await send(rating, note.value.trim());
       };
       box.append(form);
+      form.scrollIntoView({ block: "nearest" });
       await send(rating, "");
     });
   box.append(thumb("up", "Good answer"), thumb("down", "Bad answer"), said);

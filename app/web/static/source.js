@@ -8,8 +8,11 @@ const CONTEXT = 60_000; // characters of a long source shown on either side of t
 let opener = null; // what had the focus before the panel opened
 const documents = new Map();
 
-export const place = (source) =>
-  [source.section, source.page && `page ${source.page}`].filter(Boolean).join(" · ");
+// Where in its document a source stands; a path that begins with the document's own title does not repeat it.
+export function place({ title, section, page }) {
+  const path = (section || "").split(" > ").filter((heading, i) => i > 0 || heading !== title).join(" > ");
+  return [path, page && `page ${page}`].filter(Boolean).join(" · ");
+}
 
 export async function openSource(citation, from) {
   closeSource(false);
@@ -37,7 +40,7 @@ function showSource(source, { start, end }) {
   const [from, to] = marked ? [Math.max(0, start - CONTEXT), Math.min(text.length, end + CONTEXT)] : [0, Math.min(text.length, 2 * CONTEXT)];
   const page = marked && source.pages.find((span) => span.start <= start && start < span.end)?.label;
   $("source-title").textContent = source.title;
-  $("source-place").textContent = [place({ section: marked && sectionAt(source.sections, start), page }), source.uri, marked ? `characters ${start}–${end}` : ""].filter(Boolean).join(" · ");
+  $("source-place").textContent = [place({ title: source.title, section: marked && sectionAt(source.sections, start), page }), source.uri, marked ? `characters ${start}–${end}` : ""].filter(Boolean).join(" · ");
 
   const headings = source.sections
     .map((section) => ({ start: section.start, end: section.start + Array.from(section.title).length, title: section.title }))

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import importlib.util
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -230,3 +231,15 @@ async def test_its_loopback_port_is_locked(model: LocalLLM) -> None:
         refused = await client.post("/v1/chat/completions", json={"messages": []}, headers={"Origin": "http://evil"})
         assert refused.status_code == 401
         assert (await client.get("/slots")).status_code == 401
+
+
+@pytest.mark.model
+def test_closing_right_after_loading_does_not_hang(model: LocalLLM) -> None:
+    code = (
+        "import asyncio\n"
+        "from app.llm.local import LocalLLM\n"
+        "for _ in range(3):\n"
+        "    asyncio.run(LocalLLM(None, 8, n_ctx=256).close())\n"
+    )
+    # In a process of its own: the hang this guards against keeps the interpreter's lock.
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3], timeout=200)
