@@ -139,9 +139,7 @@ def show(
 
 @cli.command()
 def serve(
-    host: Annotated[
-        str | None, typer.Option(help="Address; anything but loopback needs API keys.")
-    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address; anything but loopback needs API keys.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; ASSAY_PORT, or 8000.")] = None,
     corpus: Corpus = None,
 ) -> None:

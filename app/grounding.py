@@ -103,15 +103,17 @@ def _negated(text: str) -> bool:
 def _cite(match: _Match) -> Citation:
     passage = match.passage
     quote = passage.text[match.span.start : match.span.end]
+    start = passage.start + match.span.start
+    place = passage.place_at(start)
     return Citation(
         doc_id=passage.doc_id,
         uri=passage.uri,
         title=passage.title,
         snapshot=passage.snapshot,
-        start=passage.start + match.span.start,
+        start=start,
         end=passage.start + match.span.end,
         quote=quote,
         quote_sha256=hashlib.sha256(quote.encode()).hexdigest(),
-        page=passage.page,
-        section=passage.section,
+        page=place.page,
+        section=place.section,
     )

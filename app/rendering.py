@@ -37,8 +37,8 @@ def claim_json(claim: Claim) -> Json:
 
 
 def passage_json(passage: Passage) -> Json:
-    """A passage with its score parts."""
-    return asdict(passage)
+    """A passage with its score parts; where page and section change inside it is for citations only."""
+    return {name: value for name, value in asdict(passage).items() if name != "places"}
 
 
 def document_json(document: Document, snapshot: str) -> Json:

@@ -99,7 +99,7 @@ def at_ten_thousand(home: Path, queries_wanted: int) -> None:
     services.close()
 
 
-TEN_THOUSAND_ROWS = 5_000
+TEN_THOUSAND_ROWS = 3_440
 
 
 def start_up(home: Path) -> None:

@@ -103,4 +103,5 @@ class Retriever:
             section=document.section_at(start),
             score=found.score,
             parts=found.parts,
+            places=document.places(start, end),
         )

@@ -70,6 +70,15 @@ class ParsedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """From `start` on, the page and the section are these."""
+
+    start: int
+    page: str | None
+    section: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """One version of a document. `doc_id` names the document for life, `version` this content of it."""
 
@@ -102,6 +111,12 @@ class Document:
             path = [above for above in path if above.level < section.level] + [section]
         return " > ".join(section.title for section in path) or None
 
+    def places(self, start: int, end: int) -> tuple[Place, ...]:
+        """Where page or section changes after `start` and before `end`."""
+        bounds = {page.start for page in self.parsed.pages} | {section.start for section in self.parsed.sections}
+        inside = sorted(bound for bound in bounds if start < bound < end)
+        return tuple(Place(bound, self.page_at(bound), self.section_at(bound)) for bound in inside)
+
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
@@ -122,7 +137,10 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A retrieved chunk. `score` is the fused score in [0, 1]; `parts` holds each retriever's raw score."""
+    """A retrieved chunk. `score` is the fused score in [0, 1]; `parts` holds each retriever's raw score.
+
+    `page` and `section` are those of its first character; `places` says where they change further on.
+    """
 
     doc_id: str
     uri: str
@@ -135,6 +153,16 @@ class Passage:
     section: str | None
     score: float
     parts: Mapping[str, float] = field(default_factory=dict)
+    places: tuple[Place, ...] = ()
+
+    def place_at(self, offset: int) -> Place:
+        """The page and section of a character of the canonical text."""
+        here = Place(self.start, self.page, self.section)
+        for place in self.places:
+            if place.start > offset:
+                break
+            here = place
+        return here
 
 
 @dataclass(frozen=True, slots=True)

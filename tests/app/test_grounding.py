@@ -1,13 +1,14 @@
 """Grounding: a claim is tied to characters of a source that really support it, or it goes."""
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.grounding import Grounding
-from retrieval.types import Passage
+from retrieval.types import Passage, Place
 
 TEXT = (
     "A canary release sends 1 percent of the traffic to the new version. "
@@ -67,6 +68,17 @@ def test_the_shortest_supporting_span_wins() -> None:
     verified = GROUNDING.verify("Roll back within 5 minutes when errors double", [passage()])
     assert verified is not None
     assert verified.citations[0].quote.startswith("Roll back")
+
+
+def test_a_citation_names_the_page_of_its_own_first_character() -> None:
+    text = "The canary starts small. The ramp ends on Friday."
+    turned = replace(passage(text, 100), places=(Place(100 + text.index("The ramp"), "3", "Ramp"),))
+    first, second = (
+        GROUNDING.verify(claim, [turned]) for claim in ("The canary starts small.", "The ramp ends on Friday.")
+    )
+    assert first is not None and second is not None
+    assert (first.citations[0].page, first.citations[0].section) == ("2", "Release")
+    assert (second.citations[0].page, second.citations[0].section) == ("3", "Ramp")
 
 
 @given(st.text(max_size=200), st.text(max_size=80))
