@@ -75,6 +75,10 @@ def _block(first: Token, tokens: list[Token]) -> Block:
     raise ValueError(f"blocks of type {first.type} are not rendered")
 
 
+def _part(folder: str) -> str:
+    return folder.upper() if folder in {"rag", "llm"} else folder.capitalize()
+
+
 class _Booklet(FPDF):
     """A5 pages with a running header and page numbers."""
 
@@ -142,7 +146,7 @@ def _pdf_heading(pdf: FPDF, block: Block, folder: str) -> None:
         pdf.multi_cell(0, 8, block.text, align="L", new_x="LMARGIN", new_y="NEXT")
         pdf.set_font("Helvetica", size=8.5)
         pdf.set_text_color(*GREY)
-        pdf.cell(0, 6, f"Part: {folder.capitalize()}", new_x="LMARGIN", new_y="NEXT")
+        pdf.cell(0, 6, f"Part: {_part(folder)}", new_x="LMARGIN", new_y="NEXT")
         pdf.set_text_color(0)
         pdf.ln(4)
         return
@@ -178,7 +182,7 @@ def render_docx(blocks: list[Block], folder: str) -> bytes:
             document.add_paragraph(item, "List Bullet")
     section = document.sections[0]
     head, foot = section.header.paragraphs[0], section.footer.paragraphs[0]
-    head.add_run(f"{NAME} | {folder.capitalize()}").font.color.rgb = RGBColor(*GREY)
+    head.add_run(f"{NAME} | {_part(folder)}").font.color.rgb = RGBColor(*GREY)
     foot.alignment = WD_ALIGN_PARAGRAPH.CENTER
     foot.add_run("Page ")
     _page_number(foot)
@@ -219,7 +223,7 @@ def render_html(blocks: list[Block], folder: str) -> bytes:
     )
     article = "\n".join(_html_block(i, block) for i, block in enumerate(blocks))
     page = (HANDBOOK / "sources" / "page.html").read_text("utf-8")
-    filled = {"title": title, "part": folder.capitalize(), "contents": contents, "article": article, "name": NAME}
+    filled = {"title": title, "part": _part(folder), "contents": contents, "article": article, "name": NAME}
     for key, value in filled.items():
         page = page.replace(f"{{{{{key}}}}}", value)
     return page.encode()

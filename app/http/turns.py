@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -41,7 +41,7 @@ async def opened(
         CorpusNotFound: Nothing has been ingested into the corpus.
         ClientGone: The client hung up.
     """
-    events = cast(AsyncGenerator[TurnEvent, None], pipeline.events(asked))
+    events = pipeline.events(asked)
     return await unless_gone(request, _next(events)), events
 
 

@@ -29,7 +29,7 @@ def focused(page: "Page") -> str:
 
 def test_an_answer_has_citations_that_open_the_source(page: "Page", site: str) -> None:
     page.goto(site)
-    assert page.inner_text("#corpus") == "default"
+    page.wait_for_function("() => document.querySelector('#corpus').value === 'default'")
     assert page.locator(".example").count() == 3
     ask(page, QUESTION)
     answered(page)

@@ -54,7 +54,8 @@ class Turn {
   }
 
   claim({ text, citations }) {
-    const cut = text.lastIndexOf(" ") + 1; // the last word and its numbers stay on one line
+    const last = text.lastIndexOf(" ") + 1;
+    const cut = text.length - last < 24 ? last : text.length; // a last word stays on one line with its numbers
     const tail = el("span", { className: "keep" }, text.slice(cut));
     this.waiting.before(text.slice(0, cut), tail, " ");
     for (const citation of citations) {

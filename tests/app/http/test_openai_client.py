@@ -1,5 +1,6 @@
 """The official client against a real server."""
 
+import itertools
 from collections.abc import Iterator
 
 import openai
@@ -8,10 +9,21 @@ from openai import OpenAI
 
 from app.bootstrap import Services
 from app.http.server import create_app
+from app.llm.scripted import ScriptedProvider
+from app.types import Usage
 from retrieval.files import list_files
 from tests.app.http.serving import running
 
 QUESTION = "How much traffic does a canary release send to the new version?"
+DRAFT = "If the error rate doubles, roll back within 5 minutes. It costs 900 dollars. Leave a gap of 7 days.\n"
+
+
+@pytest.fixture
+def corpus(build_services, documents) -> Services:
+    """Over three documents; every answer has the same two claims."""
+    services = build_services(ScriptedProvider(itertools.repeat(DRAFT), usage=Usage(30, 12)))
+    services.ingestor.ingest(list_files([documents]), "default")
+    return services
 
 
 @pytest.fixture
@@ -33,17 +45,19 @@ def ask(client: OpenAI, content: object = QUESTION, **extra: object):
 
 def test_citations_are_annotations_of_the_claims(client: OpenAI, address: str, corpus: Services) -> None:
     message = ask(client).choices[0].message
-    assert message.annotations
+    claims = []
     for annotation in message.annotations:
         cited = annotation.url_citation
-        claim = message.content[cited.start_index : cited.end_index]
+        claims.append(message.content[cited.start_index : cited.end_index])
         _, version = corpus.corpora.version_in(cited.doc_id, cited.snapshot)
         text = corpus.corpora.document(cited.doc_id, version).parsed.text
-        assert text[cited.start : cited.end] == cited.quote == claim
+        assert text[cited.start : cited.end] == cited.quote
         assert cited.url == (
             f"{address}/#doc={cited.doc_id}&snapshot={cited.snapshot}&start={cited.start}&end={cited.end}"
         )
-        assert cited.title == "Canary releases"
+    assert claims == ["If the error rate doubles, roll back within 5 minutes.", "Leave a gap of 7 days."]
+    assert [mark.url_citation.title for mark in message.annotations] == ["Canary releases", "Splitting data"]
+    assert message.content == " ".join(claims)
 
 
 def test_a_stream_adds_up_to_the_whole_answer(client: OpenAI) -> None:
@@ -55,7 +69,7 @@ def test_a_stream_adds_up_to_the_whole_answer(client: OpenAI) -> None:
     streamed = [mark for delta in deltas for mark in getattr(delta, "annotations", None) or []]
     assert streamed == [mark.model_dump() for mark in whole.choices[0].message.annotations]
     assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices][-1] == "stop"
-    assert chunks[-1].usage.total_tokens == 0
+    assert chunks[-1].usage.total_tokens == 42
     assert chunks[-1].choices == []
 
 
@@ -63,9 +77,15 @@ def test_without_stream_options_no_usage_is_sent(client: OpenAI) -> None:
     assert all(chunk.choices for chunk in ask(client, stream=True))
 
 
-def test_an_abstention_is_an_answer_without_annotations(client: OpenAI) -> None:
+def test_an_abstention_is_an_answer_without_annotations(build_services, documents) -> None:
+    services = build_services()
+    services.ingestor.ingest(list_files([documents]), "default")
     question = "Quelle est la capitale de la Mongolie extérieure au printemps?"
-    whole, chunks = ask(client, question), list(ask(client, question, stream=True))
+    with (
+        running(create_app(services, require_key=False)) as address,
+        OpenAI(base_url=f"{address}/v1", api_key="none") as client,
+    ):
+        whole, chunks = ask(client, question), list(ask(client, question, stream=True))
     assert whole.assay["abstained"] is True
     assert whole.choices[0].message.annotations == []
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == whole.choices[0].message.content

