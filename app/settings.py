@@ -51,7 +51,7 @@ class ChatSettings(BaseModel):
     passages: int = Field(8, ge=1, le=50, description="Passages that an answer may draw on.")
     max_claims: int = Field(8, ge=1, le=50)
     min_support: float = Field(0.7, ge=0, le=1, description="Share of a claim's words that its source span must hold.")
-    min_answerable: float = Field(0.5, ge=0, le=1, description="Below this the extractive answerer abstains.")
+    min_answerable: float = Field(0.08, ge=0, le=1, description="Below this the extractive answerer abstains.")
     max_question_chars: int = Field(4_000, ge=1)
     max_history_messages: int = Field(40, ge=0)
     max_history_chars: int = Field(40_000, ge=0)

@@ -1,6 +1,6 @@
 """What bfloat16 does to ranking and speed, against float32, on anthropic_docs and xquad_en passages.
 
-    python benchmarks/bench_precision.py [--queries 200]
+python benchmarks/bench_precision.py [--queries 200]
 """
 
 import argparse

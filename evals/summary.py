@@ -50,7 +50,7 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def _bca(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    from scipy.stats import DegenerateDataWarning, bootstrap  # type: ignore[import-untyped]
+    from scipy.stats import DegenerateDataWarning, bootstrap
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)  # it gives NaN, which becomes "no interval" below

@@ -1,6 +1,7 @@
 """The default provider: picks the sentences that answer. Deterministic; invents nothing."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Extractive:
 
     embed: Embed
     executor: Executor
-    min_answerable: float = 0.5
+    min_answerable: float = 0.08
     max_sentences: int = 3
     read_passages: int = 5
     name: str = "extractive"
@@ -63,10 +64,10 @@ class Extractive:
     def rank(self, question: str, passages: Sequence[Passage]) -> list[Candidate]:
         """All sentences of the first passages that state something, best first."""
         found = [
-            (number, order, passage.text[span.start : span.end])
+            (number, order, text)
             for number, passage in enumerate(passages[: self.read_passages])
             for order, span in enumerate(sentences(passage.text))
-            if _states_something(passage.text[span.start : span.end], passage)
+            if _states_something(text := _LIST_MARK.sub("", passage.text[span.start : span.end]), passage)
         ]
         if not found:
             return []
@@ -97,6 +98,7 @@ def signals(question: str, passages: Sequence[Passage], ranked: Sequence[Candida
 _COSINE, _OVERLAP, _PASSAGE = 0.4, 0.3, 0.3
 _KEEP = 0.85
 _SAME = 0.7
+_LIST_MARK = re.compile(r"^(?:[-*•–]|\d{1,3}[.)])\s+")
 _ENDS = frozenset(".!。！;")
 _LONG_ROW = 12
 

@@ -23,7 +23,9 @@ def test_a_chain_of_follow_ups_reaches_back_to_the_topic() -> None:
     assert standalone("Why?", chain) == f"{HISTORY[0].content} Why?"
 
 
-def test_a_question_of_its_own_is_left_alone() -> None:
-    question = "Which columns does a data contract for customer records name?"
+@pytest.mark.parametrize(
+    "question", ["Which columns does a data contract for customer records name?", "What is the capital of France?"]
+)
+def test_a_question_of_its_own_is_left_alone(question: str) -> None:
     assert standalone(question, HISTORY) == question
     assert standalone("Why?", ()) == "Why?"
