@@ -66,11 +66,13 @@ def ingest(
     The same content again is a no-op; a changed file replaces its old version; only new chunks are embedded. A file
     that fails is quarantined with a reason code (docs/documents.md) and the rest go on.
     """
-    from retrieval.files import list_files
+    from retrieval.files import folders, list_files
 
     files = list_files(paths)
     with _services(corpus=corpus) as services, _progress(quiet=as_json) as progress:
-        report = services.ingestor.ingest(files, services.settings.corpus, prune=prune, progress=progress)
+        report = services.ingestor.ingest(
+            files, services.settings.corpus, prune=folders(paths) if prune else (), progress=progress
+        )
     if as_json:
         _print_json(_report_json(report))
     else:

@@ -1,5 +1,6 @@
 """A chat turn: one straight line from the question to the verified answer."""
 
+import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -27,6 +28,8 @@ from retrieval.search import Retriever
 from retrieval.types import Passage
 
 ABSTENTION = "I don't know: the documents I have do not seem to answer this."
+
+_log = logging.getLogger(__name__)
 
 Record = Callable[[ChatResult], Awaitable[None]]
 
@@ -140,9 +143,10 @@ class ChatPipeline:
                     for sentence in complete:
                         if claim := self._check(sentence, asked.passages, draft):
                             yield claim
-        except ProviderError:
-            # What was verified before the model broke off still stands; the reason tells the caller.
-            draft.failed = True
+        except ProviderError as error:
+            # What was verified before the model broke off still stands, its unfinished sentence does not.
+            _log.warning("provider %s: %s", provider.name, error)
+            draft.failed, pending = True, ""
         for sentence in _split(pending):
             if claim := self._check(sentence, asked.passages, draft):
                 yield claim
@@ -163,6 +167,8 @@ class ChatPipeline:
             return Reason.NO_PASSAGES
         if not draft.claims:
             return Reason.NOT_COVERED
+        if draft.failed:
+            return Reason.PROVIDER_FAILED
         return Reason.ANSWERED if provider is self.provider else Reason.FELL_BACK
 
 

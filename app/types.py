@@ -63,6 +63,7 @@ class Reason(StrEnum):
 
     ANSWERED = "answered"
     FELL_BACK = "fell_back_to_extractive"
+    PROVIDER_FAILED = "provider_failed"
     NO_PASSAGES = "no_passages"
     NOT_COVERED = "not_covered"
 

@@ -83,7 +83,7 @@ def services_over(rows: list[dict[str, Any]], home: Path, **overrides: Any) -> S
     """Ingest bench rows into `home` (kept between runs) through the real ingest, and join the parts over it."""
     services = build(load_settings(home=home, corpus="default"), **overrides)
     parser = RowsAsFiles(rows)
-    replace(services.ingestor, open_parser=lambda: parser).ingest(parser.files(), "default", prune=True)
+    replace(services.ingestor, open_parser=lambda: parser).ingest(parser.files(), "default", prune=["bench"])
     return services
 
 

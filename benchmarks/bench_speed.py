@@ -1,6 +1,6 @@
 """Speed and memory: ingest against raw embedding, search and ask at 10,000 chunks, start-up.
 
-python benchmarks/bench_speed.py [--rows 400] [--queries 100] [--home .bench]
+python benchmarks/bench_speed.py [--rows 1200] [--queries 100] [--home .bench]
 """
 
 import argparse
@@ -126,7 +126,7 @@ def start_up(home: Path) -> None:
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--rows", type=int, default=400)
+    arguments.add_argument("--rows", type=int, default=1200)
     arguments.add_argument("--queries", type=int, default=100)
     arguments.add_argument("--home", type=Path, default=Path(".bench"))
     given = arguments.parse_args()

@@ -6,6 +6,7 @@ from pathlib import Path
 from app.bootstrap import Services
 from evals.errors import CorpusNotReady
 from evals.evidence import SnapshotTexts
+from retrieval.files import folders as sources
 from retrieval.files import list_files
 from retrieval.ingest import Progress
 
@@ -18,7 +19,7 @@ def ready_corpus(services: Services, folders: Sequence[Path], corpus: str, progr
         PathNotFound: A folder is missing.
         IngestRunning: Another process ingests into the corpus.
     """
-    report = services.ingestor.ingest(list_files(folders), corpus, prune=True, progress=progress)
+    report = services.ingestor.ingest(list_files(folders), corpus, prune=sources(folders), progress=progress)
     if report.quarantined:
         rows = "; ".join(f"{row.uri} ({row.code}: {row.detail})" for row in report.quarantined[:3])
         raise CorpusNotReady(

@@ -7,8 +7,11 @@ from typing import Any
 
 from retrieval.types import Chunk, Document
 
-CHUNKER = "sections+llama-sentence-splitter/1"
+CHUNKER = "sections+llama-sentence-splitter/2"
 """Part of every snapshot id. Change it whenever the same text would be cut differently."""
+
+CHARS_PER_TOKEN = 8
+"""English has between 4 and 5; text above 8 is no prose."""
 
 Span = tuple[int, int]
 
@@ -50,27 +53,31 @@ class Chunker:
     def spans(self, text: str, heads: list[int]) -> list[Span]:
         """Cut `text`, preferring to cut at `heads` (ascending offsets of headings)."""
         spans: list[Span] = []
-        for start, end in self._packed(text, heads):
-            cuts = [start, *self._cuts(text[start:end], start), end]
+        for start, end, tokens in self._packed(text, heads):
+            inner = self._cuts(text[start:end], start) if tokens > self._max_tokens else ()
+            cuts = self._capped([start, *inner, end])
             spans += [trimmed for a, b in pairwise(cuts) if (trimmed := _trim(text, a, b))]
         return spans
 
-    def _packed(self, text: str, heads: list[int]) -> Iterator[Span]:
-        """Neighbouring sections, together as long as they fit the budget."""
+    def _capped(self, cuts: list[int]) -> list[int]:
+        """Cut on where a piece is very long in characters: to the model, a word of a million letters is one token."""
+        ceiling = CHARS_PER_TOKEN * self._max_tokens
+        return [at for a, b in pairwise(cuts) for at in range(a, b, ceiling)] + cuts[-1:]
+
+    def _packed(self, text: str, heads: list[int]) -> Iterator[tuple[int, int, int]]:
+        """Neighbouring sections, together as long as they fit the budget: (start, end, tokens)."""
         bounds = [0, *(head for head in heads if 0 < head < len(text)), len(text)]
         start, used = 0, 0
         for a, b in pairwise(bounds):
             tokens = self._count(text[a:b])
             if a > start and used + tokens > self._max_tokens:
-                yield start, a
+                yield start, a, used
                 start, used = a, 0
             used += tokens
-        yield start, len(text)
+        yield start, len(text), used
 
     def _cuts(self, text: str, offset: int) -> Iterator[int]:
         """Where the sentence splitter would begin its second and further pieces."""
-        if self._count(text) <= self._max_tokens:
-            return
         cursor = 0
         for number, piece in enumerate(self._splitter.split_text(text)):
             at = text.find(piece.strip(), cursor)

@@ -31,6 +31,12 @@ def list_files(paths: Sequence[str | Path]) -> list[SourceFile]:
     return [file for path in paths for file in _expand(str(path))]
 
 
+def folders(paths: Sequence[str | Path]) -> frozenset[str]:
+    """The folders among `paths`, as sources: what an ingest with prune may remove vanished files of."""
+    named = (Path(path).expanduser() for path in paths)
+    return frozenset(str(path.resolve()) for path in named if path.is_dir())
+
+
 def _expand(named: str) -> list[SourceFile]:
     path = Path(named).expanduser()
     if path.is_dir():

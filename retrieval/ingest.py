@@ -6,10 +6,12 @@ makes the snapshot the one that serves. All but the last only add immutable rows
 
 import hashlib
 import json
+import os
+import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -52,14 +54,14 @@ class Ingestor:
     settings: RetrievalSettings
 
     def ingest(
-        self, files: Sequence[SourceFile], corpus: str, *, prune: bool = False, progress: Progress | None = None
+        self, files: Sequence[SourceFile], corpus: str, *, prune: Collection[str] = (), progress: Progress | None = None
     ) -> IngestReport:
         """Bring a corpus to the state of `files` and switch readers to the new snapshot.
 
         Args:
             files: What to read. A file whose bytes are those of last time is not read further.
             corpus: Its name.
-            prune: Also remove documents of the same sources whose files are gone.
+            prune: Folders (as `files.folders` gives them) whose vanished files are removed too.
             progress: Called as work goes on.
 
         Raises:
@@ -73,8 +75,7 @@ class Ingestor:
             todo = self._changed(files, state)
             self._parse(corpus, todo, state, report)
             self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
-            if prune:
-                state.prune({file.source for file in files}, {file.uri for file in files})
+            state.prune(prune, {file.uri for file in files})
             rows = [row for member in state.sorted() for row in self._rows(member)]
             embedded = self._embed(rows, report)
             snapshot = self._publish(corpus, state.sorted(), rows, report)
@@ -91,11 +92,15 @@ class Ingestor:
             seconds=round(time.monotonic() - started, 3),
         )
 
-    def _members(self, corpus: str) -> list[Member]:
+    def _active(self, corpus: str) -> list[str]:
+        """The snapshot that serves, if there is one."""
         try:
-            return self.store.members(corpus, self.store.active(corpus))
+            return [self.store.active(corpus)]
         except CorpusNotFound:
             return []
+
+    def _members(self, corpus: str) -> list[Member]:
+        return [member for snapshot in self._active(corpus) for member in self.store.members(corpus, snapshot)]
 
     def _changed(self, files: Sequence[SourceFile], state: "CorpusState") -> list[SourceFile]:
         """The files whose bytes are new; the others are counted as unchanged."""
@@ -104,12 +109,23 @@ class Ingestor:
             known = state.members.get(file.uri)
             if file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
-            elif known and known.parser == PARSER and known.sha256 == _sha256(file.path):
-                state.seen.add(file.uri)
-                state.unchanged += 1
+            elif known and known.parser == PARSER and known.sha256 == self._sha256(file.path):
+                state.keep(replace(known, source=file.source))
             else:
                 todo[file.uri] = file
         return list(todo.values())
+
+    def _sha256(self, path: Path) -> str | None:
+        """The hash of a file's bytes, or None where the parser will say why it cannot be read."""
+        try:
+            # Non-blocking: a FIFO in a known file's place would hold the ingest, and with it the corpus, for ever.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+                status = os.fstat(file.fileno())
+                if not stat.S_ISREG(status.st_mode) or status.st_size > self.settings.parse.max_file_bytes:
+                    return None
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            return None
 
     def _parse(self, corpus: str, todo: Sequence[SourceFile], state: "CorpusState", report: Progress) -> None:
         if not todo:
@@ -173,8 +189,9 @@ class Ingestor:
                 corpus, snapshot.id, build(_positions(members, rows), self._vectors(rows), self._words(rows))
             )
             report("index", 1, 1)
+        before = self._active(corpus)
         self.store.publish(snapshot, manifest, members)
-        self.indexes.keep_only(corpus, [snapshot.id, *self.store.newest(corpus, self.settings.keep_indexes)])
+        self.indexes.keep_only(corpus, [snapshot.id, *before, *self.store.newest(corpus, self.settings.keep_indexes)])
         return snapshot
 
     def _vectors(self, rows: Sequence[ChunkRow]) -> Vectors:
@@ -200,7 +217,7 @@ class _Texts:
     def indexed(self, row: ChunkRow) -> str:
         if (row.doc_id, row.version) != self._key:
             self._key = (row.doc_id, row.version)
-            self._text = self._store.document(*self._key).parsed.text
+            self._text = self._store.text(*self._key)
         text = self._text[row.start : row.end]
         return Chunk(row.doc_id, row.version, row.start, row.end, text, row.context).indexed_text
 
@@ -239,15 +256,6 @@ def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:
     if known.source == file.source or not source.is_absolute():  # a label such as "upload" names no place on disk
         return False
     return source.is_file() or (source / known.uri).is_file()
-
-
-def _sha256(path: Path) -> str | None:
-    """The hash of a file's bytes, or None where it cannot be read: the parser says why."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
-        return None
 
 
 def _digest(text: str) -> str:

@@ -1,5 +1,7 @@
 """What one ingest is about to make of a corpus."""
 
+from collections.abc import Collection
+
 from retrieval.store.corpus import Member
 from retrieval.types import Quarantined, ReasonCode, Stage
 
@@ -22,11 +24,17 @@ class CorpusState:
             self.added += 1
         self.members[member.uri] = member
 
+    def keep(self, member: Member) -> None:
+        """Note a file whose bytes are those of last time; it may lie in another folder now."""
+        self.seen.add(member.uri)
+        self.unchanged += 1
+        self.members[member.uri] = member
+
     def quarantine(self, uri: str, code: ReasonCode, detail: str, stage: Stage) -> None:
         """Note a file that could not become a document; an old version of it stays."""
         self.quarantined.append(Quarantined(uri, code, detail, stage))
 
-    def prune(self, sources: set[str], uris: set[str]) -> None:
+    def prune(self, sources: Collection[str], uris: set[str]) -> None:
         """Drop the documents of `sources` whose files are not among `uris` any more."""
         gone = [uri for uri, member in self.members.items() if member.source in sources and uri not in uris]
         for uri in gone:

@@ -37,7 +37,14 @@ class Reader:
         with self._lock:
             known = self._open.get(corpus)
             if known is None or known[0] != active:
-                known = self._open[corpus] = (active, self._folders.open(corpus, active))
+                try:
+                    known = (active, self._folders.open(corpus, active))
+                except OSError:  # another process may have moved on and removed it between our two steps
+                    latest = self._store.active(corpus)
+                    if latest == active:
+                        raise
+                    known = (latest, self._folders.open(corpus, latest))
+                self._open[corpus] = known
         return known
 
     def document(self, doc_id: str, version: str) -> Document:

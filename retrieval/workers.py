@@ -144,6 +144,8 @@ def _result(future: "ProcessFuture[ParsedFile | ParseFailure]", limits: ParseLim
         return ParseFailure(ReasonCode.CRASHED, f"the parser process died with exit code {error.exitcode}")
     except MemoryError:  # while the result was sent
         return ParseFailure(ReasonCode.OUT_OF_MEMORY, f"needs more than {limits.max_memory_bytes:,} bytes of memory")
+    except Exception as error:  # noqa: BLE001  # whatever it was, it is this file's failure and the rest go on
+        return ParseFailure(ReasonCode.CRASHED, f"the parser process raised {type(error).__name__}")
     return result
 
 
@@ -162,7 +164,11 @@ def _read(path: Path, limits: ParseLimits) -> tuple[bytes, datetime]:
         raise ParseFailure(ReasonCode.UNREADABLE, error.strerror or type(error).__name__, Stage.READ) from error
     if len(data) > limits.max_file_bytes:  # it grew
         raise _too_large(limits)
-    return data, datetime.fromtimestamp(status.st_mtime, UTC)
+    try:
+        modified = datetime.fromtimestamp(status.st_mtime, UTC)
+    except (ValueError, OverflowError):  # a file system may hold the year 33658
+        modified = datetime.fromtimestamp(0, UTC)
+    return data, modified
 
 
 def _too_large(limits: ParseLimits) -> ParseFailure:

@@ -9,7 +9,7 @@ from app.bootstrap import build
 from app.settings import load_settings
 from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.embedders.port import Vectors
-from retrieval.files import list_files
+from retrieval.files import folders, list_files
 
 
 class SlowEmbedder(HashingEmbedder):
@@ -23,7 +23,7 @@ def ingest(home: Path, folder: Path) -> str:
     rules = settings.retrieval.model_copy(update={"embed_group": 4})
     services = build(settings.model_copy(update={"retrieval": rules}), embedder=SlowEmbedder())
     try:
-        return services.ingestor.ingest(list_files([folder]), "default", prune=True).snapshot
+        return services.ingestor.ingest(list_files([folder]), "default", prune=folders([folder])).snapshot
     finally:
         services.close()
 

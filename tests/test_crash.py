@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.bootstrap import Services
-from retrieval.files import list_files
+from retrieval.files import folders, list_files
 from tests.conftest import Build
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +28,7 @@ def write_edition(folder: Path, edition: str) -> None:
 
 
 def ingest(services: Services, folder: Path) -> None:
-    services.ingestor.ingest(list_files([folder]), "default", prune=True)
+    services.ingestor.ingest(list_files([folder]), "default", prune=folders([folder]))
 
 
 async def editions_served(services: Services) -> set[str]:

@@ -73,7 +73,9 @@ def read(doc_id: str, shared: SharedState, snapshot: str | None = None) -> Json:
 def safe_name(name: str) -> str:
     """The uri of an uploaded file: the last part of its name, without what no path or terminal should see."""
     base = PurePosixPath(unicodedata.normalize("NFC", name).replace("\\", "/")).name
-    visible = "".join(char for char in base if unicodedata.category(char)[0] != "C")
+    visible = "".join(
+        char for char in base if unicodedata.category(char) not in {"Zl", "Zp"} and unicodedata.category(char)[0] != "C"
+    )
     path = PurePosixPath(visible.strip(" .") or "upload")
     return path.stem[: MAX_NAME_CHARS - len(path.suffix[:16])] + path.suffix[:16]
 

@@ -11,7 +11,8 @@ Event = ServerSentEvent
 
 def event(data: Any, name: str | None = None) -> Event:
     """An event whose data is JSON."""
-    return ServerSentEvent(json.dumps(data, ensure_ascii=False), event=name, sep="\n")
+    # ASCII: some clients take U+2028 for the end of a line, and would lose the event.
+    return ServerSentEvent(json.dumps(data), event=name, sep="\n")
 
 
 def text_event(data: str) -> Event:

@@ -1,6 +1,7 @@
 """Bodies of requests. Bounds that are settings are checked by the functions that make a `ChatRequest`."""
 
 from collections.abc import Sequence
+from re import fullmatch
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -117,7 +118,7 @@ class CompletionBody(BaseModel):
 
     def _corpus(self, default: str) -> str:
         name, slash, corpus = self.model.partition("/")
-        if name != MODEL or (slash and not corpus):
+        if name != MODEL or (slash and not fullmatch(CORPUS_PATTERN, corpus)):
             raise ModelNotFound(f"The model is '{MODEL}', or '{MODEL}/CORPUS'. GET /v1/models lists them.")
         return corpus or default
 

@@ -129,6 +129,6 @@ def _overlap(question: str, text: str, weights: Mapping[str, float]) -> float:
 
 
 def _likeness(a: str, b: str) -> float:
-    """Jaccard likeness of two sentences' words."""
+    """Share of the shorter sentence's words that the other holds: 1 where one repeats a part of the other."""
     left, right = set(content_words(a)), set(content_words(b))
-    return len(left & right) / len(left | right) if left | right else 1.0
+    return len(left & right) / min(len(left), len(right)) if left and right else 1.0

@@ -21,7 +21,7 @@ def open_database(home: Path) -> Engine:
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(f"sqlite:///{home.resolve() / 'assay.db'}")
+        engine = create_engine(f"sqlite:///{home.resolve() / 'assay.db'}", hide_parameters=True)
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin)
         _upgrade(engine)

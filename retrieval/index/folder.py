@@ -82,8 +82,14 @@ class IndexFolders:
     def keep_only(self, corpus: str, snapshots: Sequence[str]) -> None:
         """Remove the folders of other snapshots and what a crash left half-written."""
         for folder in (self._root / corpus).glob("*"):
-            if folder.name not in snapshots:
+            if folder.name.startswith("."):  # what a crash left
                 shutil.rmtree(folder, ignore_errors=True)
+            elif folder.name not in snapshots:
+                # Renamed first: under its own name a folder is whole, even if this process dies while it removes it.
+                gone = folder.with_name(f".{folder.name}.gone")
+                shutil.rmtree(gone, ignore_errors=True)
+                folder.rename(gone)
+                shutil.rmtree(gone, ignore_errors=True)
 
 
 def _sync_tree(folder: Path) -> None:

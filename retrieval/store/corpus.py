@@ -128,6 +128,12 @@ class CorpusStore:
         )
         return Document(row.doc_id, row.version, row.uri, row.sha256, row.parser, row.modified, parsed)
 
+    def text(self, doc_id: str, version: str) -> str:
+        """The canonical text of a version that is known to be there."""
+        query = select(versions.c.text).where(versions.c.doc_id == doc_id, versions.c.version == version)
+        with self._engine.connect() as db:
+            return str(db.execute(query).scalar_one())
+
     def version_in(self, doc_id: str, snapshot_id: str | None) -> tuple[str, str]:
         """The version of a document in a snapshot, or in the snapshot that serves.
 
@@ -236,11 +242,15 @@ class CorpusStore:
             )
             if exists is None:
                 db.execute(insert(snapshots), {**asdict(snapshot), "manifest": manifest})
-                if documents:
-                    db.execute(
-                        insert(members),
-                        [{**key, "doc_id": d.doc_id, "version": d.version, "source": d.source} for d in documents],
-                    )
+            else:  # the same content may have come from other folders this time
+                db.execute(
+                    delete(members).where(members.c.corpus == snapshot.corpus, members.c.snapshot == snapshot.id)
+                )
+            if documents:
+                db.execute(
+                    insert(members),
+                    [{**key, "doc_id": d.doc_id, "version": d.version, "source": d.source} for d in documents],
+                )
             db.execute(delete(corpora).where(corpora.c.name == snapshot.corpus))
             db.execute(insert(corpora), {"name": snapshot.corpus, "active_snapshot": snapshot.id})
 

@@ -29,7 +29,7 @@ def passage(text: str = TEXT, start: int = OFFSET) -> Passage:
         "A canary release sends 1 percent of traffic to the new version [1].",
         "Canary releases send 1 percent of the traffic to a new version. [1, 2]",
         "Roll back within 5 minutes if the errors double.",
-        "Roll back within 5 minutes if errors double or lose 1000.5 euros.",
+        "Roll back within 5 minutes if errors double or lose 1000.50 euros.",
     ],
 )
 def test_a_supported_claim_is_cited_exactly(claim: str) -> None:
@@ -47,6 +47,9 @@ def test_a_supported_claim_is_cited_exactly(claim: str) -> None:
         "A canary release sends 2 percent of the traffic to the new version.",  # another number
         "A canary release does not send 1 percent of the traffic to the new version.",  # negated
         "The team must skip the canary.",  # a negation lost
+        "skip the canary.",  # half a sentence can say the opposite
+        "Yes.",
+        "a",
         "Blue-green deployment keeps two environments alive.",  # not there
         "I don't know.",
         "[1]",
@@ -62,6 +65,21 @@ def test_two_neighbouring_sentences_may_support_one_claim() -> None:
     verified = GROUNDING.verify("The canary starts on Monday and ends on Friday after 4 days.", [passage(text, 0)])
     assert verified is not None
     assert verified.citations[0].quote == text
+
+
+@pytest.mark.parametrize(
+    ("claim", "source"),
+    [
+        ("The timeout is 7 seconds.", "The timeout is 5 seconds. The retry limit is 7 attempts."),
+        ("It needs Python 3.1.", "It needs Python 3.10."),
+        ("The limit is 500", "The limit is 5000 requests."),
+        ("The offset is 5 degrees.", "The offset is -5 degrees."),
+        ("Yes", "Yesterday the canary failed."),
+        ("store passwords in plain text.", "You must never store passwords in plain text."),
+    ],
+)
+def test_a_near_miss_is_a_miss(claim: str, source: str) -> None:
+    assert GROUNDING.verify(claim, [passage(source, 0)]) is None
 
 
 def test_the_shortest_supporting_span_wins() -> None:

@@ -50,13 +50,20 @@ async def test_an_invented_claim_is_dropped_and_the_true_one_stays(build_service
     assert (result.reason, result.provider) == (Reason.ANSWERED, "scripted")
 
 
-@pytest.mark.parametrize("draft", ["Elephants never forget their keys.", "", ProviderError("down")])
+@pytest.mark.parametrize(
+    ("draft", "reason"),
+    [
+        ("Elephants never forget their keys.", Reason.FELL_BACK),
+        ("", Reason.FELL_BACK),
+        (ProviderError("down"), Reason.PROVIDER_FAILED),
+    ],
+)
 async def test_a_worthless_draft_falls_back_to_extraction(
-    build_services: Build, corpus: Services, draft: str | Exception
+    build_services: Build, corpus: Services, draft: str | Exception, reason: Reason
 ) -> None:
     services = with_draft(build_services, corpus, draft)
     result = await services.pipeline.run(ChatRequest("canary release traffic percent new version hour"))
-    assert (result.reason, result.provider) == (Reason.FELL_BACK, "extractive")
+    assert (result.reason, result.provider) == (reason, "extractive")
     assert TRUE in result.answer
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.chunking import Chunker
+from retrieval.chunking import CHARS_PER_TOKEN, Chunker
 from retrieval.types import Document, ParsedText, Section
 
 TEXTS = st.text(max_size=400) | st.text(alphabet="ab .,;?!\n世🙂\u00a0\t", max_size=1500)
@@ -58,3 +58,10 @@ def test_a_context_over_its_budget_keeps_the_nearest_heading() -> None:
     long = "word " * 60
     chunker = Chunker(32, count, context_tokens=4)
     assert chunker.chunk(document("text here", (Section(0, 1, "near"),), title=long))[0].context == "near"
+
+
+def test_a_word_of_a_million_letters_is_cut_too() -> None:
+    text = "data " + "a" * 1_000_000 + " end"
+    spans = CHUNKER.spans(text, [])
+    assert max(end - start for start, end in spans) <= CHARS_PER_TOKEN * 32
+    assert "".join(text[start:end] for start, end in spans).replace(" ", "") == text.replace(" ", "")

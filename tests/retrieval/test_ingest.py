@@ -1,5 +1,7 @@
 """Ingest: idempotent, incremental, and never a mix of two snapshots."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,13 +9,13 @@ import pytest
 from app.bootstrap import Services
 from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.errors import CorpusNotFound, IngestRunning, PathNotFound
-from retrieval.files import corpus_lock, list_files
+from retrieval.files import corpus_lock, folders, list_files
 from retrieval.types import IngestReport, ReasonCode
-from tests.conftest import Build
+from tests.conftest import DOCUMENTS, Build
 
 
-def ingest(services: Services, folder: Path, **options: bool) -> IngestReport:
-    return services.ingestor.ingest(list_files([folder]), "default", **options)
+def ingest(services: Services, folder: Path, *, prune: bool = False) -> IngestReport:
+    return services.ingestor.ingest(list_files([folder]), "default", prune=folders([folder]) if prune else ())
 
 
 def embedded(services: Services) -> list[str]:
@@ -68,6 +70,39 @@ def test_prune_leaves_documents_of_other_folders(services: Services, documents: 
     ingest(services, documents)
     ingest(services, other)
     assert ingest(services, documents, prune=True).documents == 4
+
+
+def test_prune_follows_a_folder_that_moved_and_one_that_was_emptied(services: Services, documents: Path) -> None:
+    ingest(services, documents)
+    moved = documents.rename(documents.with_name("moved"))
+    assert ingest(services, moved).unchanged == 3
+    (moved / "canary.md").unlink()
+    assert ingest(services, moved, prune=True).documents == 2
+    shutil.rmtree(moved)
+    moved.mkdir()
+    assert ingest(services, moved, prune=True).documents == 0
+
+
+def test_a_pattern_prunes_nothing(documents: Path) -> None:
+    assert folders([f"{documents}/**/*.md", documents / "canary.md"]) == frozenset()
+
+
+async def test_an_index_folder_that_was_being_removed_is_built_anew(services: Services, documents: Path) -> None:
+    first = ingest(services, documents)
+    (documents / "canary.md").write_text("A canary gets 5 percent.", encoding="utf-8")
+    ingest(services, documents)
+    folder = services.settings.home / "indexes" / "default" / first.snapshot
+    folder.rename(folder.with_name(f".{first.snapshot}.gone"))  # as a kill in the middle of `keep_only` leaves it
+    (documents / "canary.md").write_text(DOCUMENTS["canary.md"], encoding="utf-8")
+    assert ingest(services, documents).snapshot == first.snapshot
+    assert (await services.retriever.search("canary traffic", "default", 1)).snapshot == first.snapshot
+
+
+def test_a_fifo_in_a_known_files_place_holds_nothing_up(services: Services, documents: Path) -> None:
+    ingest(services, documents)
+    (documents / "canary.md").unlink()
+    os.mkfifo(documents / "canary.md")
+    assert ingest(services, documents).quarantined[0].code == ReasonCode.UNREADABLE
 
 
 def test_a_failing_file_is_quarantined_and_the_rest_go_on(services: Services, documents: Path) -> None:
