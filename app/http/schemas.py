@@ -1,7 +1,7 @@
 """Bodies of requests. Bounds that are settings are checked by the functions that make a `ChatRequest`."""
 
+import re
 from collections.abc import Sequence
-from re import fullmatch
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -12,6 +12,8 @@ from app.types import ChatRequest, Message
 
 MODEL = "assay"
 MAX_NOTE_CHARS = 2_000
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -46,7 +48,7 @@ class ChatBody(BaseModel):
             raise InvalidRequest(f"The history has more than {bounds.max_history_messages} messages.")
         if _chars(history) > bounds.max_history_chars:
             raise InvalidRequest(f"The history has more than {bounds.max_history_chars:,} characters.")
-        return ChatRequest(_bounded(self.question, bounds), history, self.corpus or corpus)
+        return _readable(ChatRequest(_bounded(self.question, bounds), history, self.corpus or corpus))
 
 
 class FeedbackBody(BaseModel):
@@ -114,13 +116,20 @@ class CompletionBody(BaseModel):
         if last is None:
             raise InvalidRequest("There is no user message to answer.")
         question = _bounded(talk[last].content.strip(), bounds)
-        return ChatRequest(question, _newest(talk[:last], bounds), self._corpus(corpus))
+        return _readable(ChatRequest(question, _newest(talk[:last], bounds), self._corpus(corpus)))
 
     def _corpus(self, default: str) -> str:
         name, slash, corpus = self.model.partition("/")
-        if name != MODEL or (slash and not fullmatch(CORPUS_PATTERN, corpus)):
+        if name != MODEL or (slash and not re.fullmatch(CORPUS_PATTERN, corpus)):
             raise ModelNotFound(f"The model is '{MODEL}', or '{MODEL}/CORPUS'. GET /v1/models lists them.")
         return corpus or default
+
+
+def _readable(request: ChatRequest) -> ChatRequest:
+    """JSON can spell half a character (a lone surrogate), which no tokenizer can read and no database can store."""
+    if any(_SURROGATE.search(text) for text in (request.question, *(message.content for message in request.history))):
+        raise InvalidRequest("The text holds half a character (a lone surrogate). Send valid Unicode.")
+    return request
 
 
 def _bounded(question: str, bounds: ChatSettings) -> str:

@@ -79,6 +79,7 @@ class Turn {
     } else {
       this.sources("Sources", [...this.numbers.values()]);
     }
+    if (result.reason === "provider_failed") this.note("The model could not be reached or broke off: what is shown was verified.");
     if (result.reason === "fell_back_to_extractive") this.note("The model's own words could not be verified, so these are sentences of the sources.");
     const count = result.dropped.length;
     if (count) this.note(`${count} ${count === 1 ? "statement was" : "statements were"} left out: no source supports ${count === 1 ? "it" : "them"}.`);

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -89,7 +90,7 @@ async def test_a_failed_provider_falls_back(build_services, documents, client_of
     services.ingestor.ingest(list_files([documents]), "default")
     async with client_of(services) as client:
         result = (await client.post("/v1/chat", json={"question": QUESTION})).json()
-    assert result["reason"] == "fell_back_to_extractive"
+    assert result["reason"] == "provider_failed"
 
 
 class Endless:
@@ -127,3 +128,18 @@ async def test_a_client_that_hangs_up_cancels_the_turn(build_services, documents
         # Within the block: when the server stops it cancels whatever is left.
         assert provider.cancelled.is_set()
         assert app.state.shared.turns.now == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat", {"question": "half \ud800 a character"}),
+        ("/v1/chat", {"question": "whole", "history": [{"role": "user", "content": "\udfff"}]}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "half \ud800"}]}),
+        ("/v1/chat/completions", {"model": "assay/\ud800", "messages": [{"role": "user", "content": "whole"}]}),
+    ],
+)
+async def test_half_a_character_is_refused(client: httpx.AsyncClient, path: str, body: dict[str, object]) -> None:
+    response = await client.post(path, content=json.dumps(body), headers={"content-type": "application/json"})
+    assert response.status_code in {404, 422}
+    assert response.headers["content-type"] == "application/problem+json"
