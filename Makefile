@@ -10,7 +10,7 @@ run: .venv/.run  ## Ingest the handbook and serve it on http://127.0.0.1:$ASSAY_
 	@$(BIN)/assay ingest $(HANDBOOK) --corpus handbook --prune
 	@exec $(BIN)/assay serve --corpus handbook
 
-test: .venv/.dev  ## Run the tests (seconds for the units, about a minute with the packaged model and the browser)
+test: .venv/.dev  ## Run the tests (3 to 4 minutes on 2 cores, with the packaged models and the browser)
 	$(BIN)/python -m pytest -m "not heavy"
 
 check: .venv/.dev  ## Lint, format, types, architecture
