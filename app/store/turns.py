@@ -3,16 +3,34 @@
 import hashlib
 import json
 import secrets
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import Engine, Row, delete, func, insert, select
 
 from app.errors import ConfigError, TurnNotFound
 from app.store.tables import api_keys, feedback, turns
 from app.types import ChatResult
 
 Rating = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTurn:
+    """A turn as it was kept. Its words are None unless `chat.record_text` was on; `note` is of the latest rating."""
+
+    id: str
+    created: datetime
+    corpus: str
+    snapshot: str
+    abstained: bool
+    citations: tuple[tuple[str, int, int], ...]
+    """(doc_id, start, end) of each, in the order of the answer."""
+    question: str | None
+    answer: str | None
+    rating: Rating | None = None
+    note: str = ""
 
 
 class TurnStore:
@@ -55,6 +73,24 @@ class TurnStore:
             db.execute(
                 insert(feedback), {"turn_id": turn_id, "created": datetime.now(UTC), "rating": rating, "note": note}
             )
+
+    def turn(self, turn_id: str) -> StoredTurn:
+        """One turn with the latest rating of it.
+
+        Raises:
+            TurnNotFound: No such turn.
+        """
+        with self._engine.connect() as db:
+            row = db.execute(_RATED.where(turns.c.id == turn_id)).one_or_none()
+        if row is None:
+            raise TurnNotFound(f"No turn '{turn_id}' is known.")
+        return _stored(row)
+
+    def rated_down(self) -> list[StoredTurn]:
+        """The turns whose latest rating is a thumbs-down, oldest first."""
+        with self._engine.connect() as db:
+            rows = db.execute(_RATED.where(feedback.c.rating == "down").order_by(turns.c.created, turns.c.id))
+            return [_stored(row) for row in rows]
 
 
 class KeyStore:
@@ -102,6 +138,27 @@ class KeyStore:
         """Whether there is a key at all."""
         with self._engine.connect() as db:
             return bool(db.scalar(select(func.count()).select_from(api_keys)))
+
+
+_LATEST = select(func.max(feedback.c.id)).group_by(feedback.c.turn_id).scalar_subquery()
+_RATED = select(turns, feedback.c.rating, feedback.c.note).outerjoin(
+    feedback, (feedback.c.turn_id == turns.c.id) & feedback.c.id.in_(_LATEST)
+)
+
+
+def _stored(row: Row[Any]) -> StoredTurn:
+    return StoredTurn(
+        id=row.id,
+        created=row.created,
+        corpus=row.corpus,
+        snapshot=row.snapshot,
+        abstained=row.abstained,
+        citations=tuple((doc_id, start, end) for doc_id, start, end in json.loads(row.citations)),
+        question=row.question,
+        answer=row.answer,
+        rating=row.rating,
+        note=row.note or "",
+    )
 
 
 def _sha256(key: str) -> str:

@@ -1,6 +1,7 @@
 """A tiny golden set with its documents, and builders of the values that scorers read."""
 
 import json
+from collections import Counter
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.types import ChatResult, Citation, Claim, Reason, Usage
-from evals.cases import Case
+from evals.golden.cases import Case
 from evals.types import Evidence, GoldSpan
 from retrieval.types import Passage
 
@@ -31,7 +32,9 @@ QUOTE = "If errors double, roll back within 5 minutes."
 ABSTAIN = {"kind": "unanswerable", "group": "x", "gold": {"action": "abstain"}}
 
 
-def write_set(root: Path, cases: list[dict[str, Any]], name: str = "tiny") -> Path:
+def write_set(
+    root: Path, cases: list[dict[str, Any]], name: str = "tiny", stated: dict[str, Any] | None = None
+) -> Path:
     """Write a golden set with its documents and card."""
     folder = root / name
     for uri, text in DOCUMENTS.items():
@@ -40,13 +43,26 @@ def write_set(root: Path, cases: list[dict[str, Any]], name: str = "tiny") -> Pa
         path.write_text(text, encoding="utf-8")
     lines = "".join(json.dumps(case) + "\n" for case in cases)
     (folder / "cases.jsonl").write_text(lines, encoding="utf-8")
-    (folder / "card.md").write_text(f"sha256 {sha256(lines.encode()).hexdigest()}\n", encoding="utf-8")
+    card = {
+        "name": name,
+        "licence": "Apache-2.0",
+        "created": "2026-11-23",
+        "sha256": sha256(lines.encode()).hexdigest(),
+        "cases": len(cases),
+        "splits": dict(Counter(case["split"] for case in cases)),
+        "kinds": dict(Counter(case["kind"] for case in cases)),
+        "actions": dict(Counter(case["gold"]["action"] for case in cases)),
+        "pending": dict(Counter(case["pending"] for case in cases if case.get("pending"))),
+        **(stated or {}),
+    }
+    front = "".join(f"{key}: {json.dumps(value)}\n" for key, value in card.items())
+    (folder / "card.md").write_text(f"---\n{front}---\nProse.\n", encoding="utf-8")
     return folder
 
 
 def write_suite(path: Path, **changes: Any) -> Path:
     """Write a suite over the tiny set."""
-    stated = {"sets": ["tiny"], "corpus": "tiny", "scorers": ["answer_match", "abstention"], "slices": ["md"]}
+    stated = {"sets": ["tiny"], "scorers": ["answer_match", "abstention"], "slices": ["md"]}
     path.write_text(json.dumps({**stated, **changes}), encoding="utf-8")  # JSON is YAML
     return path
 

@@ -10,9 +10,10 @@ import pytest
 from app import bootstrap
 from app.llm.scripted import ScriptedProvider
 from evals import cli
-from evals.records import read_records
+from evals.commands.options import MISUSE, UNMEASURABLE
+from evals.running.records import read_records
 from retrieval.embedders.hashing import HashingEmbedder
-from tests.evals.conftest import ABSTAIN, QUOTE, case_json, write_set, write_suite
+from tests.evals.conftest import QUOTE, write_suite
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +68,7 @@ def test_too_many_failures_are_unmeasurable(
     golden_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     suite = write_suite(tmp_path / "tiny.yaml", deadline_s=1e-9)
-    assert evals(monkeypatch, "run", suite, "--home", tmp_path / "h", "--golden-sets", golden_root) == cli.UNMEASURABLE
+    assert evals(monkeypatch, "run", suite, "--home", tmp_path / "h", "--golden-sets", golden_root) == UNMEASURABLE
     printed = capsys.readouterr().out
     assert "UNMEASURABLE" in printed
     assert "failed: Deadline" in printed
@@ -78,7 +79,7 @@ def test_too_many_failures_are_unmeasurable(
     [
         (["run", "none"], "There is no suite 'none'"),
         (["run", "smoke"], "There is no golden set 'handbook'"),
-        (["run", "SUITE", "--golden-sets", "SETS", "--only", "zz"], "No such case: zz"),
+        (["run", "SUITE", "--golden-sets", "SETS", "--only", "zz"], "No such case in this split: zz"),
         (["run", "SUITE", "--golden-sets", "SETS", "--provider", "odd"], "llm.provider"),
         (["run", "SUITE", "--sample", "0"], "--sample"),
         (["run", "SUITE", "--odd"], "No such option: --odd"),
@@ -95,7 +96,7 @@ def test_misuse_is_one_line_and_exit_4(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     places = {"SUITE": str(write_suite(tmp_path / "tiny.yaml")), "SETS": str(golden_root)}
-    assert evals(monkeypatch, *(places.get(word, word) for word in arguments)) == cli.MISUSE
+    assert evals(monkeypatch, *(places.get(word, word) for word in arguments)) == MISUSE
     captured = capsys.readouterr()
     assert said in captured.err
     assert "Traceback" not in captured.err
@@ -103,19 +104,9 @@ def test_misuse_is_one_line_and_exit_4(
     assert captured.out == ""
 
 
-def test_validate_tells_problems_and_exits_1(
-    golden_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shared = ("--home", tmp_path / "h", "--golden-sets", golden_root)
-    assert evals(monkeypatch, "validate", *shared) == 0
-    assert "tiny: 2 cases, 0 problems" in capsys.readouterr().out
-    same = {"question": "Same?"}
-    write_set(golden_root, [case_json("a-1", **same), case_json("a-2", **ABSTAIN, **same)])
-    assert evals(monkeypatch, "validate", "tiny", "--json", *shared) == cli.FOUND_PROBLEMS
-    assert json.loads(capsys.readouterr().out) == {"tiny": {"cases": 2, "problems": ["same question: a-1, a-2"]}}
-
-
 def test_help_states_the_exit_codes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert evals(monkeypatch, "--help") == 0
     text = capsys.readouterr().out
-    assert all(code in " ".join(text.split()) for code in ("0 it ran", "3 unmeasurable", "4 misuse"))
+    assert all(
+        code in " ".join(text.split()) for code in ("0 PASS", "1 FAIL", "2 INCONCLUSIVE", "3 UNMEASURABLE", "4 misuse")
+    )

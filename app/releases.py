@@ -1,0 +1,81 @@
+"""What answers: the release manifest, everything besides the documents that decides an answer."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from app.llm.prompt import PROMPT_ID, PROMPT_SHA256
+from app.pipeline import ChatPipeline
+from app.settings import Settings
+
+_ROOMS = ("app", "retrieval", "guardrails", "tools")
+_SOURCES = frozenset({".py", ".md", ".yaml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release manifest. `id` is the hash of all the rest: equal ids answer equally over equal documents."""
+
+    id: str
+    code_sha256: str
+    provider: str
+    prompt: str
+    embedder: str
+    settings: Mapping[str, str]
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Versions of guards and tools, and of whatever else was put in."""
+
+
+def describe(pipeline: ChatPipeline, settings: Settings, parts: Mapping[str, str] | None = None) -> Release:
+    """The manifest of a pipeline. Secrets are no part of it.
+
+    Args:
+        pipeline: What answers; its provider and its retriever's weights count, also where they differ from settings.
+        settings: What it was built from.
+        parts: Names and versions of further parts.
+    """
+    stated = {
+        **_flat(settings.chat, "chat"),
+        **_flat(settings.retrieval, "retrieval"),
+        **_flat(pipeline.retriever.weights, "retrieval.weights"),
+        "llm.model": settings.llm.model,
+        "llm.max_tokens": str(pipeline.max_tokens),
+    }
+    manifest = Release(
+        id="",
+        code_sha256=code_sha256(),
+        provider=pipeline.provider.name,
+        prompt=f"{PROMPT_ID} {PROMPT_SHA256}",
+        embedder=pipeline.retriever.embedder.fingerprint,
+        settings=dict(sorted(stated.items())),
+        parts=dict(sorted((parts or {}).items())),
+    )
+    return Release(**{**asdict(manifest), "id": _digest(asdict(manifest))[:16]})
+
+
+@cache
+def code_sha256() -> str:
+    """The hash of every source file of the rooms that serve: a change that was not committed changes it, too."""
+    root = Path(__file__).parent.parent
+    hashed = hashlib.sha256()
+    for path in sorted(path for room in _ROOMS for path in (root / room).rglob("*") if path.suffix in _SOURCES):
+        hashed.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return hashed.hexdigest()
+
+
+def _flat(model: BaseModel, prefix: str) -> dict[str, str]:
+    """Every leaf of a settings model under its dotted name."""
+    found: dict[str, str] = {}
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        found |= _flat(value, f"{prefix}.{name}") if isinstance(value, BaseModel) else {f"{prefix}.{name}": str(value)}
+    return found
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Scores of what ships on public data in the bench format."""

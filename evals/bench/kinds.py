@@ -1,0 +1,12 @@
+"""What `evals bench` can score. A kind is one file with one function; adding one is naming it here."""
+
+from collections.abc import Mapping
+
+from evals.bench.answers import answers
+from evals.bench.results import Kind
+from evals.bench.retrieval import retrieval
+
+KINDS: Mapping[str, Kind] = {
+    "answers": answers,
+    "retrieval": retrieval,
+}

@@ -1,0 +1,1 @@
+"""The commands of `evals`, one file per subject. With evals/cli.py the only door to typer."""

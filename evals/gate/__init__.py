@@ -1,0 +1,1 @@
+"""Candidate against the release in production: PASS, FAIL, INCONCLUSIVE or UNMEASURABLE."""

@@ -1,0 +1,1 @@
+"""Runs and gates as people and machines read them."""

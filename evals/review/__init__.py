@@ -1,0 +1,1 @@
+"""Error review: labels, notes and fixes, on record; production turns that become cases."""

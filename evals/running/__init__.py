@@ -1,0 +1,1 @@
+"""Cases through the pipeline that serves, and their records on disk."""

@@ -1,0 +1,61 @@
+"""The simpler things that a candidate must beat: each is a value put in place of a part, not a flag inside a step."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from app.pipeline import ABSTENTION, ChatPipeline
+from app.types import ChatRequest, ChatResult, Reason, Usage
+from evals.running.runner import Ask
+from retrieval.config import FusionWeights
+
+CANDIDATE = "candidate"
+
+
+def always_abstain(pipeline: ChatPipeline) -> Ask:
+    """Says "I don't know" to everything, at once. What abstaining alone is worth."""
+
+    async def ask(request: ChatRequest) -> ChatResult:
+        snapshot, _ = pipeline.retriever.reader.current(request.corpus)
+        return ChatResult(
+            turn_id=uuid.uuid4().hex,
+            question=request.question,
+            answer=ABSTENTION,
+            abstained=True,
+            reason=Reason.NOT_COVERED,
+            claims=(),
+            dropped=(),
+            passages=(),
+            corpus=request.corpus,
+            snapshot=snapshot,
+            provider="always_abstain",
+            usage=Usage(),
+            timings_ms={"total": 0.0},
+        )
+
+    return ask
+
+
+def bm25_only(pipeline: ChatPipeline) -> Ask:
+    """The pipeline without vectors."""
+    return _weighted(pipeline, FusionWeights(bm25=1, dense=0))
+
+
+def dense_only(pipeline: ChatPipeline) -> Ask:
+    """The pipeline without BM25."""
+    return _weighted(pipeline, FusionWeights(bm25=0, dense=1))
+
+
+def _weighted(pipeline: ChatPipeline, weights: FusionWeights) -> Ask:
+    return replace(pipeline, retriever=replace(pipeline.retriever, weights=weights), record=_unrecorded).run
+
+
+async def _unrecorded(result: ChatResult) -> None:
+    """A baseline's turns are nobody's turns."""
+
+
+BASELINES: Mapping[str, Callable[[ChatPipeline], Ask]] = {
+    "always_abstain": always_abstain,
+    "bm25_only": bm25_only,
+    "dense_only": dense_only,
+}

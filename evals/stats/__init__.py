@@ -1,0 +1,1 @@
+"""The statistics that the gate stands on."""
