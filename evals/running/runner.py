@@ -81,8 +81,8 @@ class Runner:
             result, failure, attempts = await self._asked(job)
             blank, cached = replace(blank, attempts=attempts), False
             if failure is not None or result is None:
-                failures = (failure,) if failure else ()
-                return replace(blank, failures=failures, seconds=round(time.perf_counter() - began, 6))
+                lost = (failure,) if failure else ()
+                return replace(blank, failures=lost, seconds=round(time.perf_counter() - began, 6))
             self.cache.put(job.case, job.snapshot, repeat, result)
         scores, failures = score(self.metrics, job.case, result, job.evidence)
         return replace(

@@ -18,7 +18,8 @@ SEED = 20261123
 def by_group(values: Floats, groups: Sequence[str]) -> tuple[Floats, Floats]:
     """Sum and number of the values of each group. Both (groups,), in the order of the groups' names."""
     _, where = np.unique(np.asarray(groups), return_inverse=True)
-    return np.bincount(where, weights=values), np.bincount(where).astype(np.float64)
+    sums = np.bincount(where, weights=values).astype(np.float64)
+    return sums, np.bincount(where).astype(np.float64)
 
 
 def estimate(values: Sequence[float], groups: Sequence[str] | None = None, level: float = 0.95) -> Estimate:

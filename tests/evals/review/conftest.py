@@ -2,15 +2,17 @@
 
 import asyncio
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from app.bootstrap import Services
+from app.bootstrap import Services, build
 from app.http.local_page import local_app
 from app.llm.scripted import ScriptedProvider
+from app.settings import Settings, load_settings
 from evals.golden.sets import load_golden_set, select
 from evals.review.desk import Desk, Place, open_desk
 from evals.review.pages import STATIC
@@ -18,8 +20,9 @@ from evals.review.promoting import texts_of
 from evals.review.room import ReviewRoom
 from evals.running.corpus import ready_corpus
 from evals.running.evaluate import Plan, evaluate
-from evals.running.records import Run
+from evals.running.records import Run, load_run
 from evals.suites import Suite
+from retrieval.embedders.hashing import HashingEmbedder
 from tests.app.http.serving import running
 from tests.conftest import Build
 from tests.evals.conftest import ABSTAIN, QUOTE, case_json, write_set
@@ -69,16 +72,31 @@ def make_run(services: Services, root: Path) -> Run:
     return asyncio.run(evaluate(services, Plan(suite, [golden], select([golden])), texts))
 
 
-@pytest.fixture
-def world(tmp_path: Path, build_services: Build) -> World:
-    """A baseline that quotes the right sentence, and a candidate that quotes a hostile one."""
-    root = tmp_path / "sets"
-    folder = write_set(root, tiny_cases())
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home and golden sets with two runs: a baseline that quotes the right sentence, a candidate that does not."""
+    base = tmp_path_factory.mktemp("review")
+    folder = write_set(base / "sets", tiny_cases())
     (folder / "corpus" / "hostile.md").write_text(f"# Evil\n\nRoll back {HOSTILE.replace('<', '&lt;')} now.\n", "utf-8")
-    baseline = make_run(build_services(ScriptedProvider(itertools.repeat(QUOTE))), root)
-    wrong = "A canary sends 1 percent of the traffic."
-    services = build_services(ScriptedProvider(itertools.repeat(wrong)))
-    return World(root, services, make_run(services, root), baseline)
+    for name, draft in (("baseline", QUOTE), ("candidate", "A canary sends 1 percent of the traffic.")):
+        services = build(
+            load_settings(home=base / "home"),
+            embedder=HashingEmbedder(),
+            provider=ScriptedProvider(itertools.repeat(draft)),
+        )
+        run = make_run(services, base / "sets")
+        services.close()
+        run.folder.rename(base / "home" / "runs" / name)
+    return base
+
+
+@pytest.fixture
+def world(tmp_path: Path, prepared: Path, build_services: Build, settings: Settings) -> World:
+    """A copy of what was prepared, to change at will."""
+    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    runs = settings.home / "runs"
+    services = build_services(ScriptedProvider(()))
+    return World(tmp_path / "sets", services, load_run(runs / "candidate"), load_run(runs / "baseline"))
 
 
 @pytest.fixture

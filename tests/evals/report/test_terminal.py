@@ -1,0 +1,73 @@
+"""What the terminal says, and in which order."""
+
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from evals.report.terminal import show_run
+from evals.running.records import Run
+from evals.types import Finding, GateReport, Verdict
+from tests.evals.report.building import judged, make_cases, make_records, make_run
+
+
+def shown(run: Run, gate: GateReport | None, width: int = 140) -> str:
+    out = StringIO()
+    show_run(
+        run, gate, Console(file=out, width=width, force_terminal=True, color_system="standard", legacy_windows=False)
+    )
+    return out.getvalue()
+
+
+COLOURS = {"PASS": "\x1b[1;32m", "FAIL": "\x1b[1;31m", "INCONCLUSIVE": "\x1b[1;33m", "UNMEASURABLE": "\x1b[1;35m"}
+
+
+@pytest.mark.parametrize("verdict", Verdict, ids=lambda verdict: verdict.name)
+def test_the_verdict_comes_first_in_its_colour(pair: tuple[Run, Run, GateReport], verdict: Verdict) -> None:
+    run, _, gate = pair
+    assert shown(run, replace(gate, verdict=verdict)).startswith(f"{COLOURS[verdict.name]}{verdict.name}")
+
+
+def test_all_parts_are_there(pair: tuple[Run, Run, GateReport]) -> None:
+    run, _, gate = pair
+    said = shown(run, gate)
+    assert (
+        said.index("regression:") < said.index("suite smoke") < said.index("kind=answerable") < said.index("lift over")
+    )
+    for part in ("worse", "not compared", "refusals:", "latency:", "worst of", "c-000", "report.html", "could not be"):
+        assert part in said
+    assert f"{gate.pairs} pairs of cases" in said
+
+
+def test_pending_cases_stand_apart_and_unstable_ones_are_named(tmp_path: Path) -> None:
+    built, waiting = make_cases(30), make_cases(34, kind="tool", pending="tools")[30:]
+    cases = [*built, *waiting]
+    records = make_records(cases, 0.2)
+    flipped = replace(records[0], repeat=1, scores={"answer_match": 1.0 - records[0].scores["answer_match"]})
+    run = make_run(tmp_path / "run", cases, [*records, flipped], repeats=2)
+    said = shown(run, None)
+    assert "pending feature" in said
+    assert "tools" in said
+    assert "unstable: 1: c-000" in said
+    assert "kind=tool" not in said
+    assert not any(case.id in said for case in waiting)  # not among the misses either
+
+
+def test_markup_in_messages_is_shown_as_it_stands(pair: tuple[Run, Run, GateReport]) -> None:
+    run, _, gate = pair
+    said = shown(run, replace(gate, findings=(Finding("note", None, "a [red]b[/] [/nothing]"),)))
+    assert "a [red]b[/] [/nothing]" in said
+    assert "\x1b[31m \ufffdgnp" not in said
+    assert "\x00" not in said
+
+
+def test_the_locked_split_shows_no_case(tmp_path: Path) -> None:
+    cases = make_cases(30)
+    records = make_records(cases, 0.5)
+    gate = replace(judged(make_run(tmp_path / "dev", cases, records), None), looks=2)
+    gate = replace(gate, findings=(Finding("invariant", Verdict.FAIL, "m must be 1", ("c-003",)), *gate.findings))
+    said = shown(make_run(tmp_path / "test", cases, records, split="test"), gate)
+    assert "c-003" not in said
+    assert "2 looks at the test split before this one" in said
