@@ -43,21 +43,23 @@ def track(run: Run, gate: GateReport | None, uri: str | None, home: Path) -> str
         from mlflow.exceptions import MlflowException
     except ImportError:
         raise EvalsError("MLflow is not installed: pip install 'assay[track]'") from None
-    summary = run.info.summary
-    if summary is None:
+    if run.info.summary is None:
         raise EvalsError(f"{run.folder.name} broke off; only finished runs are tracked.")
     home.mkdir(parents=True, exist_ok=True)
     store = uri or f"sqlite:///{(home / 'mlflow.db').resolve()}"
     # Without a place of its own, MLflow would put artifacts into the working directory.
     artifacts = None if uri else (home / "mlflow-artifacts").resolve().as_uri()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's quarrels with SQLAlchemy are not the user's
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # MLflow's quarrels with SQLAlchemy are not the user's
+        try:
             client = MlflowClient(tracking_uri=store, registry_uri=store)
-            return _log(client, run, gate, summary, artifacts)
-    except (MlflowException, OSError) as error:
-        where = re.sub("//[^/@]*@", "//", store)  # a password in the address is nobody's reading
-        raise EvalsError(f"MLflow at {where} cannot take the run: {str(error)[:300]}") from None
+            experiment = _experiment(client, f"assay-{run.info.suite}", artifacts)
+        except Exception as error:  # noqa: BLE001 -- every kind of store has errors of its own
+            raise _refused(store, error) from None
+        try:
+            return _log(client, experiment, run, gate)
+        except (MlflowException, OSError) as error:
+            raise _refused(store, error) from None
 
 
 def parameters(info: RunInfo) -> Mapping[str, str]:
@@ -116,14 +118,21 @@ def _estimates(prefix: str, found: Mapping[str, Estimate]) -> Iterator[tuple[str
             yield f"{prefix}{name}_high", one.high
 
 
-def _log(client: "MlflowClient", run: Run, gate: GateReport | None, summary: Summary, artifacts: str | None) -> str:
+def _experiment(client: "MlflowClient", name: str, artifacts: str | None) -> str:
+    found = client.get_experiment_by_name(name)
+    made: str = found.experiment_id if found else client.create_experiment(name, artifact_location=artifacts)
+    return made
+
+
+def _refused(store: str, error: Exception) -> EvalsError:
+    """One line; a password in the address is nobody's reading."""
+    return EvalsError(re.sub("//[^/@]*@", "//", f"MLflow at {store} cannot take the run: {error}")[:400])
+
+
+def _log(client: "MlflowClient", experiment_id: str, run: Run, gate: GateReport | None) -> str:
     from mlflow.entities import Metric, Param
 
     info = run.info
-    experiment = client.get_experiment_by_name(f"assay-{info.suite}")
-    experiment_id = experiment.experiment_id if experiment else client.create_experiment(
-        f"assay-{info.suite}", artifact_location=artifacts
-    )  # fmt: skip
     created = client.create_run(experiment_id, _ms(info.started), dict(tags(run, gate)), run.folder.name)
     run_id: str = created.info.run_id
     status = "FAILED"
@@ -132,7 +141,7 @@ def _log(client: "MlflowClient", run: Run, gate: GateReport | None, summary: Sum
         for at in range(0, len(params), _PARAMS_AT_ONCE):
             client.log_batch(run_id, params=params[at : at + _PARAMS_AT_ONCE])
         when = _ms(info.finished or info.started)
-        found = [Metric(_name(name), value, when, 0) for name, value in metrics(summary)]
+        found = [Metric(_name(name), value, when, 0) for name, value in (metrics(info.summary) if info.summary else ())]
         for at in range(0, len(found), _METRICS_AT_ONCE):
             client.log_batch(run_id, metrics=found[at : at + _METRICS_AT_ONCE])
         for name in ARTIFACTS:

@@ -41,7 +41,7 @@ def show_run(run: Run, gate: GateReport | None, out: Console, *, written: bool =
         out.print(groups_table(summary, gate))
     if summary.pending_cases:
         out.print(pending_table(summary))
-    if gate is not None and gate.lifts:
+    if gate is not None and any(gate.lifts.values()):
         out.print(lifts_table(gate.lifts))
     _show_counts(run, summary, gate, out)
     if misses := worst_misses(run):

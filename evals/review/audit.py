@@ -35,7 +35,7 @@ class Entry(BaseModel):
     who: str = Field(min_length=1)
     action: Action
     case_id: str
-    before: str | None = Field(description="None for a case that is new.")
+    before: str | None = Field(None, description="None for a case that is new.")
     after: str
     run: str | None = Field(None, description="The run that was reviewed.")
     cause: Cause | None = None

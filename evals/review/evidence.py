@@ -123,11 +123,21 @@ def _gold_view(quote: Quote, passages: Sequence[Passage], texts: SnapshotTexts |
     start, end = spans[0]
     ranked = [(rank, one) for rank, one in same if one.start < end and start < one.end]
     left = set(range(start, end)) - {at for _, one in ranked for at in range(one.start, one.end)}
-    first, last = max(0, start - CONTEXT_CHARS), min(len(text), end + CONTEXT_CHARS)
-    pieces = cut(text[first:last], [(start - first, end - first)])
+    pieces = _in_context(text, start, end)
     place = _place(ranked[0][1].page, ranked[0][1].section) if ranked else ""
     whole = bool(ranked) and all(text[at].isspace() for at in left)
     return GoldView(quote.uri, pieces, place, tuple(rank for rank, _ in ranked), whole)
+
+
+def _in_context(text: str, start: int, end: int) -> tuple[Piece, ...]:
+    """A span with what stands around it, cut between words."""
+    before, after = text[max(0, start - CONTEXT_CHARS) : start], text[end : end + CONTEXT_CHARS]
+    if len(before) < start:
+        before = "… " + before.partition(" ")[2]
+    if end + len(after) < len(text):
+        after = after.rpartition(" ")[0] + " …"
+    pieces = (Piece(before), Piece(text[start:end], gold=True), Piece(after))
+    return tuple(piece for piece in pieces if piece.text)
 
 
 def text_by_uri(texts: SnapshotTexts, uri: str) -> str | None:

@@ -4,6 +4,7 @@ A stopgap: names, addresses and whatever else has no form of its own are not see
 redactor takes the place of. When in doubt it takes out too much: a case can be put right by a person, a leak cannot.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
@@ -26,7 +27,7 @@ _LONG_TOKEN = re.compile(r"(?<![\w/+-])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}\b", re.IGNORECASE)
 _DIGITS = re.compile(r"(?<![\w.,])\d(?:[ -]?\d){12,18}(?![\w])")
 _IPV4 = re.compile(r"(?<![\w.])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)(?![\w]|\.\d)")
-_IPV6 = re.compile(r"(?<![\w:])(?:[0-9a-f]{1,4}:){2,7}(?::|[0-9a-f]{1,4}|(?::[0-9a-f]{1,4})+)(?![\w:])", re.IGNORECASE)
+_IPV6 = re.compile(r"(?<![\w:])(?=[^\s]*\d)[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?![\w:])", re.IGNORECASE)
 _PHONE = re.compile(r"(?<![\w.,/-])(?:\+|00)?\(?\d{1,5}\)?(?:[ ./-]{0,2}\(?\d{1,5}\)?){1,6}(?![\w])")
 _MIN_PHONE_DIGITS = 7
 _MAX_PHONE_DIGITS = 15
@@ -44,7 +45,7 @@ def scrub(text: str) -> str:
     text = _LONG_TOKEN.sub("[secret]", text)
     text = _DIGITS.sub(lambda found: "[card]" if luhn(found[0]) else found[0], text)
     text = _IPV4.sub("[ip]", text)
-    text = _IPV6.sub("[ip]", text)
+    text = _IPV6.sub(lambda found: "[ip]" if _is_ipv6(found[0]) else found[0], text)
     return _PHONE.sub(lambda found: "[phone]" if _is_phone(found[0]) else found[0], text)
 
 
@@ -68,6 +69,14 @@ def _ends(found: str) -> Iterator[int]:
     """The ends of words of a candidate, the furthest first, as long as an IBAN's 15 characters are left."""
     ends = [match.end() for match in re.finditer(r"[^ -]+", found)]
     return (end for end in reversed(ends) if len(re.sub(r"[ -]", "", found[:end])) >= 15)
+
+
+def _is_ipv6(found: str) -> bool:
+    """Whether it parses as one; what is as short as "a::b" may be a name in a program."""
+    try:
+        return len(found) > 5 and ipaddress.ip_address(found).version == 6
+    except ValueError:
+        return False
 
 
 def _is_phone(found: str) -> bool:

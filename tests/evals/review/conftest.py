@@ -5,8 +5,11 @@ import itertools
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from app.bootstrap import Services, build
@@ -87,13 +90,15 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = make_run(services, base / "sets")
         services.close()
         run.folder.rename(base / "home" / "runs" / name)
+    (base / "sets").rename(base / "template")  # a copy is ingested as the same corpus only where the first is gone
     return base
 
 
 @pytest.fixture
 def world(tmp_path: Path, prepared: Path, build_services: Build, settings: Settings) -> World:
     """A copy of what was prepared, to change at will."""
-    shutil.copytree(prepared, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(prepared / "home", settings.home)
+    shutil.copytree(prepared / "template", tmp_path / "sets")
     runs = settings.home / "runs"
     services = build_services(ScriptedProvider(()))
     return World(tmp_path / "sets", services, load_run(runs / "candidate"), load_run(runs / "baseline"))
@@ -117,3 +122,34 @@ def room(sit: Sit) -> Iterator[str]:
     """The address of the review's pages; the link that lets in holds TOKEN."""
     with running(local_app(ReviewRoom(sit()).routes(), token=TOKEN, static=STATIC)) as address:
         yield address
+
+
+@pytest.fixture
+def client(room: str) -> Iterator[httpx.Client]:
+    """A browser that followed the link."""
+    with httpx.Client(base_url=room, follow_redirects=True, headers={"origin": room}) as client:
+        assert client.get("/", params={"token": TOKEN}).status_code == 200
+        yield client
+
+
+class Tags(HTMLParser):
+    """The tags of a page, and the hidden fields of its forms by action."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.fields: dict[str, dict[str, str]] = {}
+        self._form = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        given = dict(attrs)
+        if tag == "form":
+            self._form = urlsplit(given.get("action") or "").path
+        if tag == "input" and given.get("type") == "hidden":
+            self.fields.setdefault(self._form, {})[given["name"] or ""] = given["value"] or ""
+
+
+def hidden(client: httpx.Client, page: str, action: str) -> dict[str, str]:
+    return dict(Tags(client.get(page).text).fields[f"{page}/{action}"])

@@ -2,10 +2,6 @@
 
 import json
 import re
-import socket
-from collections.abc import Iterator
-from html.parser import HTMLParser
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -15,39 +11,7 @@ from evals.review.audit import read_entries
 from evals.review.pages import STATIC
 from evals.review.room import ReviewRoom
 from tests.app.http.serving import running
-from tests.evals.review.conftest import HOSTILE, TEST_QUESTION, TOKEN, Sit, World
-
-
-@pytest.fixture
-def client(room: str) -> Iterator[httpx.Client]:
-    """A browser that followed the link."""
-    with httpx.Client(base_url=room, follow_redirects=True, headers={"origin": room}) as client:
-        assert client.get("/", params={"token": TOKEN}).status_code == 200
-        yield client
-
-
-class Tags(HTMLParser):
-    """The tags of a page, and the hidden fields of its forms by action."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.fields: dict[str, dict[str, str]] = {}
-        self._form = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        given = dict(attrs)
-        if tag == "form":
-            self._form = urlsplit(given.get("action") or "").path
-        if tag == "input" and given.get("type") == "hidden":
-            self.fields.setdefault(self._form, {})[given["name"] or ""] = given["value"] or ""
-
-
-def hidden(client: httpx.Client, page: str, action: str) -> dict[str, str]:
-    return dict(Tags(client.get(page).text).fields[f"{page}/{action}"])
-
+from tests.evals.review.conftest import HOSTILE, TEST_QUESTION, TOKEN, Sit, Tags, World, hidden
 
 CASE_FIELDS = {
     "kind": "answerable", "severity": "major", "action": "answer", "question": "How fast is a roll-back?",
@@ -73,15 +37,6 @@ def test_the_link_works_once_and_becomes_a_cookie(room: str) -> None:
 def test_other_names_for_this_machine_are_refused(room: str, client: httpx.Client, host: str) -> None:
     answer = client.get("/", headers={"host": host})
     assert (answer.status_code, "cases" in answer.text) == (421 if answer.status_code == 421 else 403, False)
-
-
-def test_it_listens_on_loopback_only(room: str) -> None:
-    port = urlsplit(room).port
-    own = socket.gethostbyname(socket.gethostname())
-    if own.startswith("127."):
-        pytest.skip("this machine has no other address")
-    with pytest.raises(OSError), socket.create_connection((own, port or 0), timeout=2):
-        pass
 
 
 def test_headers_forbid_everything_but_our_own_files(client: httpx.Client) -> None:
