@@ -1,5 +1,6 @@
 """What the terminal says, and in which order."""
 
+import re
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -35,8 +36,9 @@ def test_all_parts_are_there(pair: tuple[Run, Run, GateReport]) -> None:
     said = shown(run, gate)
     order = [said.index(part) for part in ("regression:", "suite smoke", "kind or slice", "lift over", "worst of")]
     assert order == sorted(order)
-    for part in ("worse", "not compared", "refusals:", "latency:", "worst of", "c-000", "report.html", "could not be"):
+    for part in ("worse", "not compared", "refusals:", "latency:", "worst of", "report.html", "could not be"):
         assert part in said
+    assert re.search(r"c-\d{3}.{0,12} (critical|major|minor) · ", said)  # a miss, by name, severity and what went wrong
     assert f"{gate.pairs} pairs of cases" in said
 
 
