@@ -9,31 +9,40 @@ from evals.report.wording import OUTCOMES, changed, interval, number
 from evals.types import Comparison, Estimate, GateReport, Summary
 
 MAX_COLUMNS = 6
-"""Metrics in a table of groups: more would not fit a terminal. The report has them all."""
+"""Metrics in a table of groups; the report has them all."""
+
+_GROUP_WIDTH, _CELL_WIDTH = 27, 13
 
 _OUTCOME_COLOURS = {"worse": "red", "not_worse": "green", "unclear": "yellow"}
 
 
-def metrics_table(summary: Summary, gate: GateReport | None, suite: str) -> Table:
-    """Every metric with its interval, and beside it what the baseline had."""
-    against = {one.metric: one for one in gate.comparisons if one.slice is None} if gate else {}
-    columns = ["metric", "mean", "95 % interval", "n"]
-    if against:
-        columns += ["baseline", "difference", "outcome"]
-    table = Table(*columns, title=f"suite {escape(suite)}", title_justify="left")
+def metrics_table(summary: Summary, suite: str) -> Table:
+    """Every metric with its interval."""
+    table = Table("metric", "mean", "95 % interval", "n", title=f"suite {escape(suite)}", title_justify="left")
     for name, found in summary.overall.items():
-        row = [escape(name), number(found.mean), interval(found.low, found.high) or "–", str(found.n)]
-        if against:
-            one = against.get(name)
-            row += [number(one.baseline), changed(one), outcome(one)] if one else ["–", "–", "not compared"]
-        table.add_row(*(cell if at == 6 else escape(cell) for at, cell in enumerate(row)))
+        table.add_row(escape(name), number(found.mean), escape(interval(found.low, found.high)) or "–", str(found.n))
     return table
 
 
-def groups_table(summary: Summary, gate: GateReport | None) -> Table:
-    """Kinds and slices by the metrics that matter most, with what the gate found on them."""
-    metrics = chosen_metrics(summary, gate)
-    table = Table("kind or slice", *(escape(name).replace("_", "\n") for name in metrics))
+def compared_table(gate: GateReport) -> Table:
+    """The gated metrics beside the baseline's, on the cases that both runs asked."""
+    table = Table(title="against the baseline", title_justify="left")
+    for column in ("metric", "baseline → now", "difference", "n", "outcome"):
+        table.add_column(column, no_wrap=True)
+    for one in gate.comparisons:
+        if one.slice is None:
+            moved = f"{number(one.baseline)} → {number(one.candidate)}"
+            table.add_row(escape(one.metric), moved, escape(changed(one)), str(one.pairs), outcome(one))
+    return table
+
+
+def groups_table(summary: Summary, gate: GateReport | None, width: int) -> Table:
+    """Kinds and slices by the metrics that matter most, with what the gate found on them; as many as fit."""
+    metrics = chosen_metrics(summary, gate)[: max(1, (width - _GROUP_WIDTH) // _CELL_WIDTH)]
+    table = Table()
+    table.add_column("kind or slice", no_wrap=True)
+    for name in metrics:
+        table.add_column(escape(name).replace("_", "\n"), no_wrap=True)
     sliced = {(one.metric, one.slice): one for one in gate.comparisons if one.slice} if gate else {}
     for prefix, groups in (("kind=", summary.by_kind), ("", summary.by_slice)):
         for group, estimates in groups.items():
@@ -62,12 +71,15 @@ def pending_table(summary: Summary) -> Table:
 
 def lifts_table(lifts: Mapping[str, tuple[Comparison, ...]]) -> Table:
     """The candidate against simpler things: a positive lift is what it is worth."""
-    table = Table("lift over", "metric", "simple", "candidate", "lift")
+    table = Table()
+    for column in ("lift over", "metric", "simple → now", "lift"):
+        table.add_column(column, no_wrap=True)
     for name, found in lifts.items():
-        for one in found:
+        for at, one in enumerate(found):
             colour = "green" if one.low > 0 else "red" if one.high < 0 else "yellow"
             lift = f"[{colour}]{escape(changed(one))}[/]"
-            table.add_row(escape(name), escape(one.metric), number(one.baseline), number(one.candidate), lift)
+            moved = f"{number(one.baseline)} → {number(one.candidate)}"
+            table.add_row("" if at else escape(name), escape(one.metric), moved, lift)
         table.add_section()
     return table
 
@@ -83,4 +95,4 @@ def _cell(found: Estimate | None, one: Comparison | None) -> str:
     said = f"{number(found.mean)} [dim]({found.n})[/]"
     if one is None:
         return said
-    return f"{said} [{_OUTCOME_COLOURS[one.outcome]}]{number(one.difference, signed=True)}[/]"
+    return f"{said}\n[{_OUTCOME_COLOURS[one.outcome]}]{number(one.difference, signed=True)}[/]"

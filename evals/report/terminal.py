@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from evals.report.cases import Miss, without_cases, worst_misses
-from evals.report.tables import groups_table, lifts_table, metrics_table, pending_table
+from evals.report.tables import compared_table, groups_table, lifts_table, metrics_table, pending_table
 from evals.report.wording import MEANINGS, clipped, number, plural, short_id
 from evals.running.records import Run
 from evals.types import GateReport, Summary, Verdict
@@ -36,9 +36,11 @@ def show_run(run: Run, gate: GateReport | None, out: Console, *, written: bool =
         raise ValueError("a run that is shown is finished")
     if gate is not None:
         show_gate(gate, out)
-    out.print(metrics_table(summary, gate, run.info.suite))
+    if gate is not None and gate.comparisons:
+        out.print(compared_table(gate))
+    out.print(metrics_table(summary, run.info.suite))
     if summary.by_kind or summary.by_slice:
-        out.print(groups_table(summary, gate))
+        out.print(groups_table(summary, gate, out.width))
     if summary.pending_cases:
         out.print(pending_table(summary))
     if gate is not None and any(gate.lifts.values()):
@@ -103,5 +105,4 @@ def _show_misses(misses: Sequence[Miss], out: Console) -> None:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")

@@ -29,9 +29,12 @@ def clipped(text: str, width: int = 160) -> str:
 
 
 def number(value: float, *, signed: bool = False) -> str:
-    """Three digits that matter: 0.123, 12.3, 1234."""
-    digits = 3 if abs(value) < 10 else 1 if abs(value) < 1_000 else 0
-    said = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    """Three digits that matter: 0.123, 12.3, 1234, 0.00042. Nothing is never written as −0."""
+    if 0 < abs(value) < 0.0005:
+        said = f"{value:+.2g}" if signed else f"{value:.2g}"
+    else:
+        digits = 3 if abs(value) < 10 else 1 if abs(value) < 1_000 else 0
+        said = f"{value + 0.0:+.{digits}f}" if signed else f"{value + 0.0:.{digits}f}"
     return said.replace("-", "−")
 
 

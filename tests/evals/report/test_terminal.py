@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from evals.report.terminal import show_run
+from evals.report.wording import number
 from evals.running.records import Run
 from evals.types import Finding, GateReport, Verdict
 from tests.evals.report.building import judged, make_cases, make_records, make_run
@@ -34,12 +35,33 @@ def test_the_verdict_comes_first_in_its_colour(pair: tuple[Run, Run, GateReport]
 def test_all_parts_are_there(pair: tuple[Run, Run, GateReport]) -> None:
     run, _, gate = pair
     said = shown(run, gate)
-    order = [said.index(part) for part in ("regression:", "suite smoke", "kind or slice", "lift over", "worst of")]
+    order = [
+        said.index(part)
+        for part in ("regression:", "against the", "suite smoke", "kind or slice", "lift over", "worst of")
+    ]
     assert order == sorted(order)
-    for part in ("worse", "not compared", "refusals:", "latency:", "worst of", "report.html", "could not be"):
+    for part in ("worse", "simple → now", "refusals:", "latency:", "worst of", "report.html", "could not be"):
         assert part in said
     assert re.search(r"c-\d{3}.{0,12} (critical|major|minor) · ", said)  # a miss, by name, severity and what went wrong
     assert f"{gate.pairs} pairs of cases" in said
+
+
+def test_eighty_columns_are_enough(pair: tuple[Run, Run, GateReport]) -> None:
+    run, _, gate = pair
+    narrow = shown(run, gate, 80)
+    assert [line for line in narrow.splitlines() if "│" in line and ("…" in line or len(plain(line)) > 80)] == []
+
+
+def plain(line: str) -> str:
+    return re.sub("\x1b\\[[0-9;]*m", "", line)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(0.1234, "0.123"), (-0.0, "0.000"), (12.34, "12.3"), (1234.4, "1234"), (0.00042, "0.00042"), (-0.5, "−0.500")],
+)
+def test_numbers(value: float, said: str) -> None:
+    assert number(value) == said
 
 
 def test_pending_cases_stand_apart_and_unstable_ones_are_named(tmp_path: Path) -> None:
