@@ -5,13 +5,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from evals.gate.pairing import gains, pair_up
 from evals.report.drawing import BAD, BASE, CANDIDATE, GOOD, INK, LINE, PAPER, SOFT, UNSURE, empty, svg
 from evals.report.history import Point
 from evals.report.wording import clipped
 from evals.running.records import Run
+from evals.scorers import SCORERS
 from evals.scorers.abstention import confidence
 from evals.scorers.curves import Bin, calibration, risk_coverage
-from evals.types import Comparison
+from evals.stats.learning import learning_curve
+from evals.types import Comparison, GateReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,6 +166,38 @@ def latencies(run: Run, baseline: Run | None) -> str:
         axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), handlelength=2.4)
 
     return svg("latency", "Share of turns done after so many milliseconds", 240, paint)
+
+
+def learning(run: Run, gate: GateReport | None, baseline: Run | None) -> str:
+    """How the first gated metric settles as cases are added: its difference, or where nothing is compared its mean."""
+    compared = gate is not None and baseline is not None and bool(gate.comparisons)
+    summary = run.info.summary
+    names = [one.metric for one in gate.comparisons] if gate and compared else list(summary.overall if summary else ())
+    name = next((name for name in names if name in SCORERS), None)  # an old report may name what is no more
+    if name is None:
+        return empty("Nothing was measured.")
+    cases = {case.id: case for case in run.cases if case.pending is None}
+    pairs, _ = pair_up(cases, baseline.records if baseline and compared else run.records, run.records)
+    scored, moved = gains(pairs, name, SCORERS[name])
+    values = moved if compared else [pair.candidate[name] for pair in scored]
+    curve = learning_curve(values, [pair.case.group for pair in scored]) if values else []
+    if len(curve) < 2:
+        return empty("Too few groups of cases for a curve.")
+    sizes, means = [one.n for one in curve], [one.mean for one in curve]
+    lows = [one.mean if one.low is None else one.low for one in curve]
+    highs = [one.mean if one.high is None else one.high for one in curve]
+
+    def paint(axes: "Axes") -> None:
+        axes.fill_between(sizes, lows, highs, color=CANDIDATE, alpha=0.18, linewidth=0)
+        axes.plot(sizes, means, color=CANDIDATE, linewidth=1.6, marker="o", markersize=4)
+        if compared and gate:
+            axes.axhline(0, color=SOFT, linewidth=0.8)
+            axes.axhline(-gate.comparisons[0].margin, color=BAD, linewidth=1, linestyle=(0, (3, 2)))
+        axes.set_xlabel("cases, by whole groups")
+        axes.set_ylabel(f"{'difference in ' if compared else ''}{name}")
+        axes.grid(visible=True, axis="y")
+
+    return svg("learning", f"{name} over the number of cases", 240, paint)
 
 
 def trend(name: str, line: Sequence[Point]) -> str:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from evals.report import wording
 from evals.report.cases import changed_cases, worst_misses
-from evals.report.figures import calibrated, forest, latencies, legend, risk, trend
+from evals.report.figures import calibrated, forest, latencies, learning, legend, risk, trend
 from evals.report.history import Entry, points
 from evals.running.records import Run
 from evals.types import Comparison, GateReport, RunInfo, Summary
@@ -56,6 +56,7 @@ def report_html(run: Run, gate: GateReport | None, baseline: Run | None, variant
         risk=Markup(risk(run, baseline)),  # noqa: S704
         calibration=Markup(calibrated(run)),  # noqa: S704
         latency=Markup(latencies(run, baseline)),  # noqa: S704
+        learning=Markup(learning(run, gate, baseline)),  # noqa: S704
         lift_metrics=_lift_metrics(gate),
         about=_about(run.info, baseline.info if baseline else None),
     )  # fmt: skip

@@ -49,8 +49,10 @@ def _span(case: Case, quote: Quote, texts: SnapshotTexts) -> GoldSpan:
 
 def find(quote: str, text: str) -> list[tuple[int, int]]:
     """All (start, end) of a quote in a text: exactly as it stands, else with any white space between its words."""
-    for pattern in (re.escape(quote), r"\s+".join(re.escape(word) for word in quote.split())):
-        found = [match.span() for match in re.finditer(pattern, text)]
-        if found:
-            return found
-    return []
+    if (start := text.find(quote)) >= 0:
+        found = []
+        while start >= 0:
+            found.append((start, start + len(quote)))
+            start = text.find(quote, start + len(quote))
+        return found
+    return [match.span() for match in re.finditer(r"\s+".join(map(re.escape, quote.split())), text)]

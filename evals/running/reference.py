@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 
-EVERY = 10
-"""Cases between two measurements: one takes some milliseconds."""
+SHARE = 0.02
+"""Of a run's time that measuring may take."""
 
 _SIDE = 384
 
@@ -16,19 +16,21 @@ class Reference:
 
     def __init__(self) -> None:
         self._matrix = np.random.default_rng(1).standard_normal((_SIDE, _SIDE), dtype=np.float32)
-        self._seen = 0
+        self._next = time.perf_counter()
         self._times_ms: list[float] = []
 
     def tick(self) -> None:
-        """Called after each case; measures at every tenth."""
-        if self._seen % EVERY == 0:
-            began = time.perf_counter()
-            product = self._matrix
-            for _ in range(8):
-                product = self._matrix @ product
-                product /= np.abs(product).max()
-            self._times_ms.append((time.perf_counter() - began) * 1000)
-        self._seen += 1
+        """Called after each case; measures where the last time is long enough ago."""
+        began = time.perf_counter()
+        if began < self._next:
+            return
+        product = self._matrix
+        for _ in range(8):
+            product = self._matrix @ product
+            product /= np.abs(product).max()
+        seconds = time.perf_counter() - began
+        self._times_ms.append(seconds * 1000)
+        self._next = began + seconds / SHARE
 
     @property
     def median_ms(self) -> float | None:

@@ -79,10 +79,11 @@ def test_all_parts_are_there(pair: Pair) -> None:
     run, baseline, gate = pair
     html = report_html(run, gate, baseline, {"always_abstain": baseline})
     elements = Elements(html)
-    parts = "FAIL|regression|Cases that changed|Risk over coverage|Calibration|Latency|Kinds and|Lift over|Worst misses"
+    parts = "FAIL|regression|Cases that changed|Risk over coverage|Calibration|Latency|Learning curve|Kinds and"
+    parts += "|Lift over|Worst misses"
     for part in [*parts.split("|"), "What was run", "An Imaginary Processor", baseline.info.release.id]:
         assert part in elements.text, part
-    assert sum(1 for tag, _ in elements.found if tag == "svg") == 4
+    assert sum(1 for tag, _ in elements.found if tag == "svg") == 5
     ids = [attributes["id"] for _, attributes in elements.found if "id" in attributes]
     assert len(ids) == len(set(ids))
     policy = next(a["content"] for tag, a in elements.found if tag == "meta" and a.get("http-equiv"))

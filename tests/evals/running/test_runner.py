@@ -236,6 +236,23 @@ def test_records_outlive_a_kill(tmp_path: Path) -> None:
     assert [record.case_id for record in read_records(path)] == ["c-0", "c-1", "c-2"]
 
 
+def test_records_are_synced_within_a_bounded_time_and_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    now = [0.0]
+    path = tmp_path / "records.jsonl"
+    monkeypatch.setattr("evals.running.records.os.fsync", lambda fd: synced.append(path.read_bytes().count(b"\n")))
+    monkeypatch.setattr("evals.running.records.time.monotonic", lambda: now[0])
+    now[0] = 100.0
+    with RecordFile(path) as file:
+        for i in range(4):  # at 100.00, 100.03, 100.06, 100.09 s
+            file.append(blank(f"c-{i}"))
+            assert len(read_records(path)) == i + 1  # the system has it: a killed process loses nothing
+            now[0] += 0.03
+    assert synced == [1, 3, 4]
+
+
 def plan_of(root: Path, suite: Suite, **changes: Any) -> Plan:
     golden = load_golden_set(root, "tiny", changes.get("split", "dev"))
     return Plan(suite, [golden], select([golden]), **changes)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evals.stats.intervals import estimate, unseen
+from evals.stats.learning import MIN_GROUPS, learning_curve
 
 
 @pytest.mark.parametrize("values", [[1.0], [0.0] * 9, [1.0] * 50])
@@ -46,3 +47,19 @@ def test_what_was_not_seen_may_still_happen() -> None:
     assert unseen(100) == pytest.approx(0.0362, abs=1e-4)  # 3.69 / 100, the rule of three at 97.5 % one-sided
     assert unseen(0) == 1.0
     assert (1 - unseen(37)) ** 37 == pytest.approx(0.025)
+
+
+def test_a_learning_curve_ends_at_the_estimate_over_all_and_narrows() -> None:
+    values = np.random.default_rng(5).random(400).round(2).tolist()
+    groups = [str(i // 2) for i in range(400)]
+    curve = learning_curve(values, groups)
+    last = estimate(values, groups)
+    assert (curve[-1].n, curve[-1].mean) == (400, pytest.approx(last.mean))
+    assert [one.n for one in curve] == sorted({one.n for one in curve}) and all(one.n % 2 == 0 for one in curve)
+    first, end = ((one.high or 0) - (one.low or 0) for one in (curve[0], curve[-1]))
+    assert end < first / 2  # 40 times the groups; five groups alone are too few to know how wide they are
+
+
+def test_there_is_no_learning_curve_over_too_few_groups() -> None:
+    assert learning_curve([0.0, 1.0] * 20, [str(i % (MIN_GROUPS - 1)) for i in range(40)]) == []
+    assert learning_curve([1.0] * 20, [str(i) for i in range(20)])[-1].low is None
