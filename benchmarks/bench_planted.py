@@ -33,7 +33,7 @@ from retrieval.chunking import Chunker
 from retrieval.config import FusionWeights
 from retrieval.types import Chunk, Document
 
-SLICE, SLICE_CASES = "html", 20
+SLICE, SLICE_CASES = "pdf", 20
 _NUMBER = re.compile(r"\d+")
 _INSTRUCTION = re.compile(r"\b(ignore|must|always|include|reply|append|system|instruction|assistant)\b", re.IGNORECASE)
 
@@ -116,7 +116,8 @@ def broken_slice(jobs: list[Job]) -> Callable[[Ask], Ask]:
         j for j in jobs if SLICE in j.case.slices and j.case.gold.action == "answer" and j.case.severity != "critical"
     ]
     questions = {job.case.question for job in inside[:SLICE_CASES]}
-    assert len(questions) >= 15, len(questions)
+    if len(questions) != SLICE_CASES:
+        raise ValueError(f"the slice {SLICE} has {len(questions)} such cases, {SLICE_CASES} are needed")
 
     def wrap(ask: Ask) -> Ask:
         async def changed(request: ChatRequest) -> ChatResult:
@@ -165,6 +166,7 @@ def main() -> None:
         return replace(pipeline, retriever=replace(pipeline.retriever, weights=weights)).run
 
     asyncio.run(services.warm_up())
+    sliced = broken_slice(jobs)  # before the first run: it refuses a slice that is too small
     baseline = run("baseline", pipeline.run)
 
     def off_by_one() -> Side:
@@ -180,7 +182,7 @@ def main() -> None:
         "invents 1 number in 20 answers": lambda: run("invents", every(20, invented_number)(pipeline.run)),
         "abstains 10 % more": lambda: run("abstains", every(10, silenced)(pipeline.run)),
         "latency × 1.5": lambda: run("slow", slowed(pipeline.run)),
-        f"a slice of {SLICE_CASES} cases": lambda: run("slice", broken_slice(jobs)(pipeline.run)),
+        f"a slice of {SLICE_CASES} cases": lambda: run("slice", sliced(pipeline.run)),
     }
     table = Table(
         "planted", "verdict", "caught by", "first reason", title=f"{len(jobs)} cases against the unbroken run"
@@ -191,7 +193,9 @@ def main() -> None:
         report = judge.judge(made(), baseline)
         reasons = [f for f in report.findings if f.verdict is not None]
         rules = ", ".join(dict.fromkeys(f.rule for f in reasons))
-        table.add_row(title, report.verdict.name, rules, reasons[0].message if reasons else "")
+        row = (title, report.verdict.name, rules, reasons[0].message if reasons else "")
+        print(" | ".join(row), flush=True)  # at once: the table only comes when all have run
+        table.add_row(*row)
     Console(width=200).print(table)
     services.close()
 

@@ -222,6 +222,8 @@ class Ratio:
     low: float
     high: float
     allowed: float
+    load: float = 1.0
+    """How much busier the machine was than at the baseline: time of the reference arithmetic over that of then."""
 
 
 @dataclass(frozen=True, slots=True)

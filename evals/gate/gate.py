@@ -130,7 +130,7 @@ class Judge:
             if worst and worst.p <= level:
                 message = (
                     f"{name} lost {-worst.mean:.3f} on the slice '{worst.name}' "
-                    f"({worst.pairs} cases, p {worst.p:.4f} over {worst.tried} slices)"
+                    f"({worst.pairs} cases, {chance(worst.p)} over {worst.tried} slices)"
                 )
                 found.append(Finding("slice", Verdict.FAIL, message, worst.case_ids))
         return found
@@ -148,14 +148,19 @@ class Judge:
         return lifts
 
 
+def chance(p: float) -> str:
+    """A p-value as it is written: never as nothing."""
+    return "p < 0.0001" if p < 0.0001 else f"p {p:.4f}"
+
+
 def _judged(comparisons: Sequence[Comparison]) -> list[Finding]:
     found = []
     for one in comparisons:
         where = f" on {one.slice}" if one.slice else ""
-        change = f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
+        change = f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]".replace("-", "−")
         said = f"{one.metric}{where}: {one.baseline:.3f} → {one.candidate:.3f}, {change}"
         if one.outcome == "worse":
-            found.append(Finding("regression", Verdict.FAIL, f"{said}, p {one.p_holm:.4f} after Holm"))
+            found.append(Finding("regression", Verdict.FAIL, f"{said}, {chance(one.p_holm)} after Holm"))
         elif one.outcome == "unclear" and one.slice is None:
             # A slice is too small to be proven unharmed; it fails when harm is proven, and is shown otherwise.
             more = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.gate.gate import Judge, Side
+from evals.gate.gate import Judge, Side, chance
 from evals.gate.slices import worst_slice
 from evals.golden.cases import Case
 from evals.scorers import SCORERS
@@ -184,7 +184,10 @@ def slower(run: Side, factor: float, **info: object) -> Side:
     [
         (1.1, {}, Verdict.PASS),
         (1.5, {}, Verdict.FAIL),
-        (1.5, {"reference_ms": 1.5}, Verdict.PASS),  # the machine was as much slower itself
+        (1.5, {"reference_ms": 1.5}, Verdict.INCONCLUSIVE),  # the machine was as much slower itself
+        (2.5, {"reference_ms": 1.5}, Verdict.FAIL),  # too slow however much of it the machine explains
+        (1.0, {"reference_ms": 0.5}, Verdict.INCONCLUSIVE),  # the baseline ran on a busy machine
+        (1.1, {"reference_ms": 1.05}, Verdict.PASS),
         (1.5, {"hardware": {"cpu": "other"}}, Verdict.PASS),
         (100.0, {"hardware": {"cpu": "other"}}, Verdict.FAIL),  # beyond the budget of any machine
     ],
@@ -195,6 +198,20 @@ def test_latency_is_a_ratio_on_equal_hardware(factor: float, info: dict[str, obj
     assert report.verdict is verdict
     if verdict is Verdict.FAIL:
         assert rules(report) == {"latency"}
+
+
+def test_a_busy_machine_is_named_and_the_interval_spans_both_readings() -> None:
+    some = cases()
+    report = judged(some, slower(side(some), 1.5, reference_ms=1.5))
+    [finding, _] = [f for f in report.findings if f.rule == "latency"]
+    assert "1.5 × busier now" in finding.message
+    for ratio in report.ratios[:2]:
+        assert (ratio.low, ratio.ratio, ratio.high) == (pytest.approx(1.0), pytest.approx(1.5), pytest.approx(1.5))
+
+
+@pytest.mark.parametrize(("p", "said"), [(0.0, "p < 0.0001"), (0.00009, "p < 0.0001"), (0.0123, "p 0.0123")])
+def test_a_p_value_is_never_nothing(p: float, said: str) -> None:
+    assert chance(p) == said
 
 
 def test_a_candidate_that_beats_nothing_simple_is_flagged_but_not_failed() -> None:
