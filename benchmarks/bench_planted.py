@@ -194,7 +194,7 @@ def main() -> None:
         reasons = [f for f in report.findings if f.verdict is not None]
         rules = ", ".join(dict.fromkeys(f.rule for f in reasons))
         row = (title, report.verdict.name, rules, reasons[0].message if reasons else "")
-        print(" | ".join(row), flush=True)  # at once: the table only comes when all have run
+        print(" | ".join(row), *(f.message for f in reasons[1:]), sep="\n    ", flush=True)  # the table only comes last
         table.add_row(*row)
     Console(width=200).print(table)
     services.close()

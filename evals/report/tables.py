@@ -13,6 +13,19 @@ MAX_COLUMNS = 6
 
 _GROUP_WIDTH, _CELL_WIDTH = 27, 13
 
+_WAITED_FOR = (
+    "attack_success",
+    "pii_leaks",
+    "must_not",
+    "forbidden_tool_calls",
+    "tool_calls_right",
+    "tool_arguments_right",
+    "over_defence",
+    "abstention",
+    "answer_match",
+)
+"""What the cases of a missing feature are about: shown before any other metric."""
+
 _OUTCOME_COLOURS = {"worse": "red", "not_worse": "green", "unclear": "yellow"}
 
 
@@ -26,7 +39,7 @@ def metrics_table(summary: Summary, suite: str) -> Table:
 
 def compared_table(gate: GateReport) -> Table:
     """The gated metrics beside the baseline's, on the cases that both runs asked."""
-    table = Table(title="against the baseline", title_justify="left")
+    table = Table(title="against the baseline", title_justify="left", pad_edge=False)
     for column in ("metric", "baseline → now", "difference", "n", "outcome"):
         table.add_column(column, no_wrap=True)
     for one in gate.comparisons:
@@ -64,7 +77,8 @@ def pending_table(summary: Summary) -> Table:
     table = Table("pending feature", "cases", "scores, counted nowhere else")
     for feature, cases in summary.pending_cases.items():
         scores = summary.pending.get(feature, {})
-        said = ", ".join(f"{escape(name)} {number(found.mean)}" for name, found in list(scores.items())[:MAX_COLUMNS])
+        names = sorted(scores, key=lambda name: _WAITED_FOR.index(name) if name in _WAITED_FOR else len(_WAITED_FOR))
+        said = ", ".join(f"{escape(name)} {number(scores[name].mean)}" for name in names[:MAX_COLUMNS])
         table.add_row(escape(feature), str(cases), said or "–")
     return table
 
