@@ -52,6 +52,22 @@ def test_eighty_columns_are_enough(pair: tuple[Run, Run, GateReport]) -> None:
     assert [line for line in narrow.splitlines() if "│" in line and ("…" in line or len(plain(line)) > 80)] == []
 
 
+def test_the_longest_outcome_fits_eighty_columns(pair: tuple[Run, Run, GateReport]) -> None:
+    run, _, gate = pair
+    kept = tuple(replace(one, outcome="not_worse", pairs=1234) for one in gate.comparisons)
+    narrow = plain(shown(run, replace(gate, comparisons=kept), 80))
+    assert "not worse" in narrow
+    assert [line for line in narrow.splitlines() if "│" in line and "…" in line] == []
+
+
+def test_pending_scores_lead_with_what_is_waited_for(tmp_path: Path) -> None:
+    cases = [*make_cases(30), *make_cases(34, kind="injection_direct", pending="injection_guard")[30:]]
+    records = [replace(one, scores=one.scores | {"attack_success": 0.25}) for one in make_records(cases, 0.2)]
+    said = plain(shown(make_run(tmp_path / "run", cases, records), None, 300))
+    row = next(line for line in said.splitlines() if "injection_guard" in line)
+    assert row.index("attack_success 0.250") < row.index("abstention") < row.index("passage_recall")
+
+
 def plain(line: str) -> str:
     return re.sub("\x1b\\[[0-9;]*m", "", line)
 
