@@ -5,11 +5,18 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+import yaml
+
+from evals.cli import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+WORKFLOW = ROOT / "docs" / "github-actions.yml"
+EVALS_LINE = re.compile(r"^(?:.*run: )?(?:\.venv/bin/)?evals ([a-z].*)$", re.MULTILINE)
 
 
 def test_generated_pages_are_current() -> None:
@@ -33,6 +40,29 @@ def test_every_make_target_in_the_docs_exists() -> None:
     for page in PAGES:
         for target in re.findall(r"`make ([a-z]+)`|^make ([a-z]+)", page.read_text(encoding="utf-8"), re.MULTILINE):
             assert re.search(rf"^{target[0] or target[1]}:", makefile, re.MULTILINE), f"{page.name}: make {target}"
+
+
+def test_every_evals_command_in_the_docs_exists() -> None:
+    group = typer.main.get_command(cli)
+    lines = [line for page in [*PAGES, WORKFLOW] for line in EVALS_LINE.findall(page.read_text(encoding="utf-8"))]
+    assert len(lines) > 20
+    for line in lines:
+        command: Any = group
+        words = shlex.split(line, comments=True)
+        while words and hasattr(command, "commands"):
+            assert words[0] in command.commands, f"evals {line}"
+            command = command.commands[words.pop(0)]
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= options, f"evals {line}"
+
+
+def test_the_ready_workflow_is_whole() -> None:
+    job = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["gate"]
+    steps = " ".join(step.get("run", "") for step in job["steps"])
+    assert "evals run release --baselines" in steps
+    home = job["env"]["ASSAY_HOME"]  # not a hidden folder: the upload would leave it out
+    assert not home.startswith(".")
+    assert all(f"{home}/runs/" in text for text in (steps, job["steps"][-1]["with"]["path"]))
 
 
 @pytest.mark.model

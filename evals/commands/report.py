@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from evals.report.history import Entry
 
-RunName = Annotated[str, typer.Argument(help="Folder of a run, its name under HOME/runs, or baseline:SUITE.")]
+RunName = Annotated[str, typer.Argument(help="Folder of a run, its name under HOME/runs, latest, or baseline:SUITE.")]
 _RUN_WIDTH, _METRIC_WIDTH = 50, 17
 _COLOURS = {0: "green", 1: "red", 2: "yellow", 3: "magenta"}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from evals.errors import NotComparable, RunDamaged
 from evals.gate.baseline import shipped_baseline
 from evals.gate.gate import Judge, Side
+from evals.running.latest import LATEST, latest_run
 from evals.running.records import Run, load_run
 from evals.suites import Suite
 from evals.types import GateReport
@@ -13,19 +14,22 @@ _BASELINE = "baseline:"
 
 
 def find_run(named: str, runs: Path) -> Run:
-    """A run by its folder, by its name under HOME/runs, or as `baseline:SUITE`.
+    """A run by its folder, by its name under HOME/runs, as `baseline:SUITE`, or the `latest` one.
 
     Raises:
         RunDamaged: There is none, or it cannot be read.
     """
     if named.startswith(_BASELINE):
         places = [shipped_baseline(named.removeprefix(_BASELINE))]
+    elif named == LATEST:
+        newest = latest_run(runs)
+        places = [newest] if newest else []
     else:
         places = [Path(named), runs / named]
     for folder in places:
         if (folder / "run.json").is_file():
             return load_run(folder)
-    raise RunDamaged(f"There is no run '{named}': give its folder, its name under {runs}/, or baseline:SUITE.")
+    raise RunDamaged(f"There is no run '{named}': give its folder, its name under {runs}/, latest, or baseline:SUITE.")
 
 
 def judge_runs(baseline: Run, candidate: Run, suite: Suite) -> GateReport:

@@ -5,13 +5,11 @@ from pathlib import Path
 
 from evals.errors import EvalsError, LockedError, RunDamaged, SuiteError
 from evals.gate.baseline import load_baseline, shipped_baseline
+from evals.running.latest import LATEST, latest_run
 from evals.running.records import Run, load_run, read_run
-from evals.running.variants import CANDIDATE
 from evals.scorers import SCORERS
 from evals.suites import load_suite
 from evals.types import Metric, RunInfo
-
-LATEST = "latest"
 
 
 def open_run(home: Path, named: str) -> Run:
@@ -27,7 +25,7 @@ def open_run(home: Path, named: str) -> Run:
         RunDamaged: It cannot be read.
     """
     runs = home / "runs"
-    folder = _latest(runs) if named == LATEST else next((p for p in (Path(named), runs / named) if p.is_dir()), None)
+    folder = latest_run(runs) if named == LATEST else next((p for p in (Path(named), runs / named) if p.is_dir()), None)
     if folder is None:
         raise EvalsError(f"There is no run '{named}' in {runs}/. `evals run SUITE` makes one.")
     info = read_run(folder / "run.json")
@@ -59,15 +57,3 @@ def metrics_of(info: RunInfo) -> Mapping[str, Metric]:
         return {**SCORERS, **load_suite(info.suite).metrics()}
     except SuiteError:
         return SCORERS
-
-
-def _latest(runs: Path) -> Path | None:
-    """The newest finished run of the candidate on the dev split; names begin with the time."""
-    for folder in sorted((path.parent for path in runs.glob("*/run.json")), reverse=True):
-        try:
-            info = read_run(folder / "run.json")
-        except RunDamaged:
-            continue  # a run that just begins, or one of another version: the one before it is as good
-        if info.finished is not None and info.split == "dev" and info.variant == CANDIDATE:
-            return folder
-    return None

@@ -16,6 +16,7 @@ from evals.errors import NotComparable, RunDamaged
 from evals.report.comparing import find_run, judge_runs, why_not
 from evals.report.history import entries, main_metrics, points
 from evals.report.write import write_reports
+from evals.running.latest import latest_run
 from evals.running.records import Run, write_run
 from evals.types import GateReport, Verdict
 from tests.evals.report.building import SUITE, make_cases, make_record, make_records, make_run
@@ -71,6 +72,9 @@ def test_a_run_is_found_by_folder_name_or_baseline(home: Path, monkeypatch: pyte
     assert find_run(str(runs / "20261101-smoke"), Path("elsewhere")).info.suite == "smoke"
     with pytest.raises(RunDamaged, match="baseline:SUITE"):
         find_run("nothing", runs)
+    with pytest.raises(RunDamaged, match="latest"):
+        find_run("latest", home / "nowhere")
+    assert find_run("latest", runs).folder == latest_run(runs)
     monkeypatch.chdir(home)
     cases = make_cases(20)
     make_run(home / "evals" / "baselines" / "smoke", cases, make_records(cases, 0.1))
