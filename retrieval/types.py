@@ -118,6 +118,36 @@ class Document:
         return tuple(Place(bound, self.page_at(bound), self.section_at(bound)) for bound in inside)
 
 
+Attribute = str | int | float | bool
+"""A value that metadata may have. Dates are ISO 8601 strings; a list is stated as its comma-separated form."""
+
+SHARED = "*"
+"""The tenant of documents that every tenant sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who asks. A service without tenants asks as the tenant "" and sees what has none."""
+
+    tenant: str = ""
+    groups: frozenset[str] = frozenset()
+
+    def sees(self, labels: "Labels") -> bool:
+        """Whether a document with these labels may be shown: the tenant's or shared, and open or for one's group."""
+        return labels.tenant in (self.tenant, SHARED) and (
+            not labels.groups or not self.groups.isdisjoint(labels.groups)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What is said of a document beside its text: whose it is, which groups may see it (none: all), its attributes."""
+
+    tenant: str = ""
+    groups: tuple[str, ...] = ()
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A span of a document version: `text == canonical_text[start:end]`; `context` (title, section) is indexed too."""

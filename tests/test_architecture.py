@@ -21,12 +21,13 @@ DOORS = {
     "starlette": ("app/http/",),
     "sse_starlette": ("app/http/",),
     "uvicorn": ("app/http/",),
-    "typer": ("app/cli.py", "evals/cli.py", "evals/commands/"),
+    "typer": ("app/cli.py", "app/commands/", "evals/cli.py", "evals/commands/"),
     "sqlalchemy": ("app/store/", "retrieval/store/", "app/migrations/"),
     "alembic": ("app/store/", "app/migrations/"),
     "llama_index": ("retrieval/chunking.py", "retrieval/llama.py"),
-    "sentence_transformers": ("retrieval/embedders/", "retrieval/rerankers.py"),
-    "torch": ("retrieval/embedders/", "retrieval/rerankers.py"),
+    "sentence_transformers": ("retrieval/embedders/", "retrieval/rerankers/"),
+    "torch": ("retrieval/embedders/", "retrieval/rerankers/"),
+    "onnxruntime": ("retrieval/onnx.py",),
     "faiss": ("retrieval/index/faiss.py",),
     "bm25s": ("retrieval/index/bm25.py",),
     "Stemmer": ("retrieval/words.py",),
@@ -153,7 +154,7 @@ def test_only_bootstrap_joins_parts() -> None:
         for path in sources()
         if "app.bootstrap.build" in {n for n, _ in imports(ast.parse(path.read_text(encoding="utf-8")))}
     }
-    assert callers <= {"app/cli.py", "evals/cli.py", "app/http/server.py", "app/http/serve.py"}
+    assert callers <= {"app/commands/shared.py", "evals/cli.py", "app/http/server.py", "app/http/serve.py"}
 
 
 def test_golden_sets_hold_data_only() -> None:

@@ -2,15 +2,13 @@
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from app import cli
+from app import bootstrap, cli
 from app.bootstrap import Services, build
-from app.settings import load_settings
+from app.settings import Settings
 from retrieval.embedders.hashing import HashingEmbedder
 
 Run = tuple[int, str, str]
@@ -20,13 +18,10 @@ Run = tuple[int, str, str]
 def _no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path / "home"))
 
-    @contextmanager
-    def services(**arguments: object) -> Iterator[Services]:
-        made = build(load_settings(**arguments), embedder=HashingEmbedder())
-        yield made
-        made.close()
+    def with_hashing(settings: Settings) -> Services:
+        return build(settings, embedder=HashingEmbedder())
 
-    monkeypatch.setattr(cli, "_services", services)
+    monkeypatch.setattr(bootstrap, "build", with_hashing)
 
 
 @pytest.fixture

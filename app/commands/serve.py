@@ -1,0 +1,58 @@
+"""`assay serve`, `assay keys`: the service."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from app import __version__
+from app.commands.shared import Corpus, err, out, services_for
+from app.settings import load_settings
+
+keys = typer.Typer(no_args_is_help=True, help="API keys: needed to serve on anything but this machine.")
+
+
+def add_to(cli: typer.Typer) -> None:
+    """Add the commands of this file."""
+    cli.command()(serve)
+    cli.add_typer(keys, name="keys")
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address; anything but loopback needs API keys.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; ASSAY_PORT, or 8000.")] = None,
+    corpus: Corpus = None,
+) -> None:
+    """Serve the chat API and its page."""
+    from app.http.serve import address
+    from app.http.serve import serve as run_server
+
+    settings = load_settings(corpus=corpus, port=port)
+    if host is not None:
+        settings = settings.model_copy(update={"http": settings.http.model_copy(update={"host": host})})
+    out.print(f"Assay {__version__} on [bold]{address(settings)}[/]  (Ctrl-C stops it)")
+    run_server(settings)
+
+
+@keys.command("create")
+def create_key(name: str) -> None:
+    """Make an API key and print it once."""
+    with services_for() as services:
+        key = services.keys.create(name)
+    out.print(f"[bold]{key}[/]", soft_wrap=True)
+    err.print("Keep it now: only its hash is stored. Send it as `Authorization: Bearer …`.")
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Print the names of the keys."""
+    with services_for() as services:
+        for name in services.keys.names():
+            out.print(escape(name))
+
+
+@keys.command("revoke")
+def revoke_key(name: str) -> None:
+    """Make a key worthless at once."""
+    with services_for() as services:
+        services.keys.revoke(name)

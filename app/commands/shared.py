@@ -1,0 +1,56 @@
+"""What the commands share: the consoles, the services for one command, a progress bar, JSON on standard output."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from app.settings import load_settings
+
+if TYPE_CHECKING:
+    from app.bootstrap import Services
+
+out = Console()
+err = Console(stderr=True)
+
+Corpus = Annotated[str | None, typer.Option("--corpus", help="Name of the corpus. Default: the setting `corpus`.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines, nothing else.")]
+
+
+@contextmanager
+def services_for(**arguments: Any) -> "Iterator[Services]":
+    """The services under these settings, let go of afterwards."""
+    from app.bootstrap import build
+
+    services = build(load_settings(**arguments))
+    try:
+        yield services
+    finally:
+        services.close()
+
+
+@contextmanager
+def progress_bar(*, quiet: bool) -> Iterator[Any]:
+    """A progress bar for each step, on standard error."""
+    if quiet:
+        yield None
+        return
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def advance(step: str, done: int, total: int) -> None:
+            task = tasks[step] if step in tasks else tasks.setdefault(step, bar.add_task(step))
+            bar.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def print_json(value: Any) -> None:
+    """Write a value as JSON to standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
