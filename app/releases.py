@@ -42,7 +42,8 @@ def describe(pipeline: ChatPipeline, settings: Settings, parts: Mapping[str, str
     stated = {
         **_flat(settings.chat, "chat"),
         **_flat(settings.retrieval, "retrieval"),
-        **_flat(pipeline.retriever.weights, "retrieval.weights"),
+        **{f"retrieval.weights.{name}": str(weight) for name, weight in pipeline.retriever.weights.items()},
+        "retrieval.reranker": pipeline.retriever.reranker.fingerprint,
         "llm.model": settings.llm.model,
         "llm.max_tokens": str(pipeline.max_tokens),
     }
@@ -51,7 +52,7 @@ def describe(pipeline: ChatPipeline, settings: Settings, parts: Mapping[str, str
         code_sha256=code_sha256(),
         provider=pipeline.provider.name,
         prompt=f"{PROMPT_ID} {PROMPT_SHA256}",
-        embedder=pipeline.retriever.embedder.fingerprint,
+        embedder=" + ".join(embedder.fingerprint for embedder in pipeline.retriever.embedders),
         settings=dict(sorted(stated.items())),
         parts=dict(sorted((parts or {}).items())),
     )

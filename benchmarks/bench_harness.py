@@ -89,7 +89,7 @@ def golden(rows: list[dict[str, str]]) -> GoldenSet:
 def result(row: dict[str, str], texts: SnapshotTexts) -> ChatResult:
     doc_id, text = texts.doc_ids[row["id"]], row["text"]
     passage = Passage(
-        doc_id, row["id"], row["id"], texts.snapshot, 0, len(text), text, None, None, 1.0, {"bm25": 9.0, "dense": 0.8}
+        doc_id, row["id"], row["id"], texts.snapshot, 0, len(text), text, None, None, 1.0, {"bm25": 9.0, "minilm": 0.8}
     )
     citation = Citation(
         doc_id, row["id"], row["id"], texts.snapshot, 0, len(text), text, sha256(text.encode()).hexdigest(), None, None

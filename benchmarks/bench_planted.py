@@ -30,7 +30,6 @@ from evals.running.reference import Reference
 from evals.running.runner import Ask, Job, Runner
 from evals.suites import load_suite
 from retrieval.chunking import Chunker
-from retrieval.config import FusionWeights
 from retrieval.types import Chunk, Document
 
 SLICE, SLICE_CASES = "pdf", 20
@@ -134,7 +133,7 @@ def broken_slice(jobs: list[Job]) -> Callable[[Ask], Ask]:
 def prepared(home: Path, sets: list[GoldenSet], chunker: bool = False) -> tuple[Services, dict]:
     services = build(load_settings(home=home))
     if chunker:
-        embedder = services.retriever.embedder
+        embedder = services.retriever.embedders[0]
         rules = services.settings.retrieval
         late = OffByOne(rules.chunk_tokens, embedder.count_tokens)
         services = replace(services, ingestor=replace(services.ingestor, chunker=late))
@@ -162,8 +161,8 @@ def main() -> None:
         records = asyncio.run(runner.run(among))
         return Side(replace(describe_run(services, plan, texts), reference_ms=reference.median_ms), records)
 
-    def weighted(weights: FusionWeights) -> Ask:
-        return replace(pipeline, retriever=replace(pipeline.retriever, weights=weights)).run
+    def only(*parts: str) -> Ask:
+        return replace(pipeline, retriever=pipeline.retriever.only(*parts)).run
 
     asyncio.run(services.warm_up())
     sliced = broken_slice(jobs)  # before the first run: it refuses a slice that is too small
@@ -176,8 +175,8 @@ def main() -> None:
     plants: dict[str, Callable[[], Side]] = {
         "nothing": lambda: run("nothing", pipeline.run),
         "chunker off by one": off_by_one,
-        "no BM25": lambda: run("no BM25", weighted(FusionWeights(bm25=0, dense=1))),
-        "no vectors": lambda: run("no vectors", weighted(FusionWeights(bm25=1, dense=0))),
+        "no BM25": lambda: run("no BM25", only(*(embedder.name for embedder in pipeline.retriever.embedders))),
+        "no vectors": lambda: run("no vectors", only("bm25")),
         "obeys passages": lambda: run("obeys", replace(pipeline, provider=Obedient(pipeline.provider)).run),
         "invents 1 number in 20 answers": lambda: run("invents", every(20, invented_number)(pipeline.run)),
         "abstains 10 % more": lambda: run("abstains", every(10, silenced)(pipeline.run)),

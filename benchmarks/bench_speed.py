@@ -88,7 +88,7 @@ def at_ten_thousand(home: Path, queries_wanted: int) -> None:
     out.print(f"{snapshot.chunks} chunks of {snapshot.documents} documents (mtrag_cloud)")
     embed, search, ask = [], [], []
     for query in queries:  # in turn, so that all three see the same machine
-        embed.append(timed(lambda q=query: services.retriever.embedder.embed_query(q)))
+        embed.append(timed(lambda q=query: [e.embed_query(q) for e in services.retriever.embedders]))
         search.append(timed(lambda q=query: asyncio.run(services.retriever.search(q, "default", 10))))
         ask.append(timed(lambda q=query: asyncio.run(services.pipeline.run(ChatRequest(q)))))
     out.print(f"  query embedding alone  {percentiles_ms(embed)}")

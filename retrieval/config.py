@@ -1,5 +1,7 @@
 """Settings of the retrieval room."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -22,8 +24,23 @@ class FusionWeights(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    bm25: float = Field(0.5, ge=0)
-    dense: float = Field(0.5, ge=0)
+    bm25: float = Field(1.0, ge=0)
+    minilm: float = Field(1.0, ge=0, description="Counts where `minilm` is among the embedders.")
+    bge: float = Field(1.0, ge=0, description="Counts where `bge` is among the embedders.")
+
+
+class RerankSettings(BaseModel):
+    """The second look at the best passages, by a cross-encoder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = True
+    candidates: int = Field(20, ge=1, le=200, description="Passages that the cross-encoder may read.")
+    weight: float = Field(0.25, ge=0, description="Of its score, beside the first stage's weight of 1.")
+    max_tokens: int = Field(6_000, ge=1, description="Budget of one question: tokens of queries and passages read.")
+    timeout_ms: int = Field(
+        2_000, ge=1, description="On an overloaded machine it stops here; the rest keep their order."
+    )
 
 
 class RetrievalSettings(BaseModel):
@@ -31,9 +48,13 @@ class RetrievalSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    embedders: tuple[Literal["minilm", "bge"], ...] = Field(
+        ("minilm", "bge"), min_length=1, description="The first one also counts chunks and reads sentences."
+    )
     chunk_tokens: int = Field(200, ge=32, le=8192, description="Upper bound of a chunk, in tokens of the embedder.")
     candidates: int = Field(100, ge=1, le=10_000, description="Hits taken from each retriever before fusion.")
     weights: FusionWeights = FusionWeights()
+    rerank: RerankSettings = RerankSettings()
     parse: ParseLimits = ParseLimits()
     parse_workers: int = Field(2, ge=1, le=64)
     embed_group: int = Field(512, ge=1, le=4096, description="Chunks embedded and stored in one transaction.")

@@ -47,7 +47,7 @@ class Ingestor:
 
     store: CorpusStore
     indexes: IndexFolders
-    embedder: Embedder
+    embedders: Sequence[Embedder]
     chunker: Chunker
     open_parser: Callable[[], AbstractContextManager[FileParser]]
     locks: Path
@@ -77,7 +77,7 @@ class Ingestor:
             self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
             state.prune(prune, {file.uri for file in files})
             rows = [row for member in state.sorted() for row in self._rows(member)]
-            embedded = self._embed(rows, report)
+            embedded = max(self._embed(embedder, rows, report) for embedder in self.embedders)
             snapshot = self._publish(corpus, state.sorted(), rows, report)
         return IngestReport(
             snapshot=snapshot.id,
@@ -155,20 +155,20 @@ class Ingestor:
             rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
         return rows
 
-    def _embed(self, rows: Sequence[ChunkRow], report: Progress) -> int:
+    def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
         """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
-        missing = self.store.missing_vectors(self.embedder.fingerprint, (row.text_sha256 for row in rows))
+        missing = self.store.missing_vectors(embedder.fingerprint, (row.text_sha256 for row in rows))
         todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
         if todo:
-            report("embed", 0, len(todo))
+            report(f"embed {embedder.name}", 0, len(todo))
         texts = _Texts(self.store)
         for start in range(0, len(todo), self.settings.embed_group):
             group = todo[start : start + self.settings.embed_group]
-            vectors = self.embedder.embed_passages([texts.indexed(row) for row in group])
+            vectors = embedder.embed_passages([texts.indexed(row) for row in group])
             self.store.put_vectors(
-                self.embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)}
+                embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)}
             )
-            report("embed", start + len(group), len(todo))
+            report(f"embed {embedder.name}", start + len(group), len(todo))
         return len(todo)
 
     def _publish(self, corpus: str, members: Sequence[Member], rows: Sequence[ChunkRow], report: Progress) -> Snapshot:
@@ -177,7 +177,7 @@ class Ingestor:
                 "corpus": corpus,
                 "parser": PARSER,
                 "chunker": self.chunker.fingerprint,
-                "embedder": self.embedder.fingerprint,
+                "embedders": [embedder.fingerprint for embedder in self.embedders],
                 "documents": [[member.doc_id, member.version] for member in members],
             },
             sort_keys=True,
@@ -194,9 +194,12 @@ class Ingestor:
         self.indexes.keep_only(corpus, [snapshot.id, *before, *self.store.newest(corpus, self.settings.keep_indexes)])
         return snapshot
 
-    def _vectors(self, rows: Sequence[ChunkRow]) -> Vectors:
+    def _vectors(self, rows: Sequence[ChunkRow]) -> dict[str, Vectors]:
         hashes = [row.text_sha256 for row in rows]
-        return self.store.vectors(self.embedder.fingerprint, hashes, self.embedder.dimensions)
+        return {
+            embedder.name: self.store.vectors(embedder.fingerprint, hashes, embedder.dimensions)
+            for embedder in self.embedders
+        }
 
     def _words(self, rows: Sequence[ChunkRow]) -> list[str]:
         texts = _Texts(self.store)

@@ -1,18 +1,21 @@
-"""Search one snapshot: BM25 and vectors, fused, as passages with their score parts. Reading only."""
+"""Search one snapshot: BM25 and vectors, fused and reranked, as passages with their score parts. Reading only."""
 
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from retrieval.config import FusionWeights
 from retrieval.embedders.port import Embedder
 from retrieval.fusion import Fused, Hits, fuse
 from retrieval.index.folder import IndexFolders, SnapshotIndex
+from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.store.corpus import CorpusStore
 from retrieval.types import Document, Found, Passage
+
+BM25 = "bm25"
+"""The name of the word index among the parts."""
 
 
 class Reader:
@@ -67,16 +70,39 @@ class Reader:
 
 @dataclass(frozen=True, slots=True)
 class Retriever:
-    """Finds passages. A value: `replace(retriever, weights=FusionWeights(dense=0))` is BM25 alone."""
+    """Finds passages: BM25 and every embedder, fused; then the reranker's second look. A value: variants are copies."""
 
     reader: Reader
-    embedder: Embedder
+    embedders: tuple[Embedder, ...]
     executor: Executor
     candidates: int = 100
-    weights: FusionWeights = field(default_factory=FusionWeights)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """By part, "bm25" or an embedder's name; a part that is not named weighs 1, one that weighs 0 is not asked."""
+    reranker: Reranker = field(default_factory=KeepOrder)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts of the first stage that count."""
+        names = (BM25, *(embedder.name for embedder in self.embedders))
+        return tuple(name for name in names if self.weights.get(name, 1.0) > 0)
+
+    def only(self, *parts: str) -> "Retriever":
+        """This retriever with these parts of the first stage alone, without a second look."""
+        others = dict.fromkeys(set(self.parts) - set(parts), 0.0)
+        return replace(self, weights={**self.weights, **others}, reranker=KeepOrder())
+
+    def warm_up(self) -> None:
+        """Load the models.
+
+        Raises:
+            ModelMissing: Weights are absent or not the recorded ones.
+        """
+        for embedder in self.embedders:
+            embedder.embed_query("warm up")
+        self.reranker.warm_up()
 
     async def search(self, query: str, corpus: str, k: int) -> Found:
-        """The best `k` passages of the snapshot that serves, best first; model and index work off the event loop.
+        """The best `k` passages of the snapshot that serves, best first; models and index work off the event loop.
 
         Raises:
             CorpusNotFound: Nothing has been ingested into the corpus.
@@ -86,13 +112,16 @@ class Retriever:
     def _search(self, query: str, corpus: str, k: int) -> Found:
         snapshot, index = self.reader.current(corpus)
         depth = max(k, self.candidates)
-        searches: dict[str, Callable[[], Hits]] = {
-            "bm25": lambda: index.bm25.search(query, depth),
-            "dense": lambda: index.dense.search(self.embedder.embed_query(query), depth),
-        }
-        weights = {name: weight for name, weight in self.weights.model_dump().items() if weight > 0}
-        fused = fuse({name: searches[name]() for name in weights}, weights)
-        return Found(snapshot, tuple(self._passage(snapshot, index, found) for found in fused[:k]))
+        hits = {name: self._hits(name, query, index, depth) for name in self.parts}
+        fused = fuse(hits, {name: self.weights.get(name, 1.0) for name in hits})
+        first = [self._passage(snapshot, index, found) for found in fused[: max(k, self.reranker.depth)]]
+        return Found(snapshot, tuple(self.reranker.rerank(query, first)[:k]))
+
+    def _hits(self, part: str, query: str, index: SnapshotIndex, depth: int) -> Hits:
+        if part == BM25:
+            return index.bm25.search(query, depth)
+        embedder = next(embedder for embedder in self.embedders if embedder.name == part)
+        return index.dense[part].search(embedder.embed_query(query), depth)
 
     def _passage(self, snapshot: str, index: SnapshotIndex, found: Fused) -> Passage:
         rows = index.rows

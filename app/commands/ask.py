@@ -29,12 +29,13 @@ def search(
     if as_json:
         print_json(asdict(found))
         return
-    table = Table("", "score", "bm25", "dense", "document", "passage", caption=f"snapshot {found.snapshot}")
+    parts = list(dict.fromkeys(name for passage in found.passages for name in passage.parts))
+    table = Table("", "score", *parts, "document", "passage", caption=f"snapshot {found.snapshot}")
     for number, passage in enumerate(found.passages, start=1):
-        bm25, dense = (f"{passage.parts[name]:.2f}" if name in passage.parts else "–" for name in ("bm25", "dense"))
+        scores = (f"{passage.parts[name]:.2f}" if name in passage.parts else "–" for name in parts)
         where = " · ".join(part for part in (passage.title, passage.page and f"page {passage.page}") if part)
         text = " ".join(passage.text.split())
-        table.add_row(str(number), f"{passage.score:.3f}", bm25, dense, escape(where), escape(text[:160]))
+        table.add_row(str(number), f"{passage.score:.3f}", *scores, escape(where), escape(text[:160]))
     out.print(table)
 
 

@@ -39,6 +39,8 @@ class Extractive:
     min_answerable: float = 0.08
     max_sentences: int = 3
     read_passages: int = 5
+    cosine_part: str = "minilm"
+    """The part of a passage's score that is a cosine of the same embedder."""
     name: str = "extractive"
 
     async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
@@ -50,7 +52,7 @@ class Extractive:
     def choose(self, question: str, passages: Sequence[Passage]) -> list[str]:
         """The sentences that answer, in reading order; none below `min_answerable`."""
         ranked = self.rank(question, passages)
-        if not ranked or probability(signals(question, passages, ranked)) < self.min_answerable:
+        if not ranked or probability(signals(question, passages, ranked, self.cosine_part)) < self.min_answerable:
             return []
         best = ranked[0]
         chosen = [best]
@@ -82,13 +84,15 @@ class Extractive:
         return sorted(candidates, key=lambda c: (-c.score, c.passage, c.order))
 
 
-def signals(question: str, passages: Sequence[Passage], ranked: Sequence[Candidate]) -> Signals:
+def signals(
+    question: str, passages: Sequence[Passage], ranked: Sequence[Candidate], cosine_part: str = "minilm"
+) -> Signals:
     """What the ranking says about whether the passages answer the question at all."""
     words = set(content_words(question))
     read = set(content_words(" ".join(f"{p.title} {p.section or ''} {p.text}" for p in passages[:1])))
     return Signals(
         sentence_cosine=max(candidate.cosine for candidate in ranked),
-        passage_cosine=max(passage.parts.get("dense", 0.0) for passage in passages),
+        passage_cosine=max(passage.parts.get(cosine_part, 0.0) for passage in passages),
         best_overlap=max(candidate.overlap for candidate in ranked),
         passage_coverage=len(words & read) / len(words) if words else 0.0,
     )

@@ -16,8 +16,7 @@ from evals.bench.read import QueryRow, read_retrieval
 from evals.bench.results import BenchRequest, BenchResult, Score, Scores, Step, bootstrapped, mean, sampled
 from evals.bench.wording import contains_gold, exact_match, token_f1
 from evals.running.evidence import SnapshotTexts, find
-from retrieval.config import FusionWeights
-from retrieval.search import Retriever
+from retrieval.search import BM25, Retriever
 
 if TYPE_CHECKING:
     from app.bootstrap import Services
@@ -90,7 +89,7 @@ async def answers(services: "Services", request: BenchRequest, progress: Step | 
     chosen = [bench.queries[i] for i in sampled(len(bench.queries), request.limit, request.seed)]
     golds = [Gold(query, evidence(query, bench.qrels.get(query.id, {}), texts)) for query in chosen]
 
-    bm25 = replace(services.retriever, weights=FusionWeights(bm25=1, dense=0))
+    bm25 = services.retriever.only(BM25)
     simple = replace(services.pipeline, retriever=bm25)
     said: dict[str, list[Said]] = {"shipped": [], "always_abstain": [], "lead_bm25": [], "bm25": []}
     for done, gold in enumerate(golds, start=1):
@@ -118,7 +117,7 @@ async def answers(services: "Services", request: BenchRequest, progress: Step | 
         ),
         "evidence": "gold sentences" if any(g.query.gold_sentences for g in golds) else "whole relevant documents",
         "provider": services.pipeline.provider.name,
-        "embedder": services.retriever.embedder.fingerprint,
+        "embedder": " + ".join(embedder.fingerprint for embedder in services.retriever.embedders),
     }
     return BenchResult("answers", str(request.path), len(golds), scores.pop("shipped"), scores, by_source, about)
 
@@ -166,7 +165,11 @@ async def _turn(pipeline: ChatPipeline, request: ChatRequest) -> Said:
     confidence = float(not result.abstained)
     if isinstance(pipeline.fallback, Extractive):
         ranked = pipeline.fallback.rank(result.question, result.passages)
-        confidence = probability(signals(result.question, result.passages, ranked)) if ranked else 0.0
+        confidence = (
+            probability(signals(result.question, result.passages, ranked, pipeline.fallback.cosine_part))
+            if ranked
+            else 0.0
+        )
     return Said(
         "" if result.abstained else result.answer,
         confidence,

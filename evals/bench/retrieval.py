@@ -1,8 +1,8 @@
-"""Bench kind `retrieval`: the shipped search against judged documents, with its two halves and their RRF beside it."""
+"""Bench kind `retrieval`: the shipped search against judged documents, with its parts, their average and their RRF."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from evals.bench.ranking import ndcg, recall, reciprocal_rank, reciprocal_rank_f
 from evals.bench.read import RetrievalSet, read_retrieval
 from evals.bench.results import BenchRequest, BenchResult, Score, Scores, Step, mean, quantile, sampled
 from evals.errors import BenchError
-from retrieval.config import FusionWeights
 from retrieval.search import Retriever
 from retrieval.types import IngestReport, Passage
 
@@ -29,7 +28,8 @@ QUALITY: Mapping[str, Callable[[Sequence[str], Mapping[str, float]], float]] = {
     "recall@100": partial(recall, k=100),
     "mrr@10": partial(reciprocal_rank, k=10),
 }
-BM25, DENSE = FusionWeights(bm25=1, dense=0), FusionWeights(bm25=0, dense=1)
+FUSION = "fusion"
+"""The first stage without the second look: the normalised average of all parts."""
 
 
 @dataclass(slots=True)
@@ -69,7 +69,11 @@ async def retrieval(services: "Services", request: BenchRequest, progress: Step 
     report = ingest_rows(services, bench.corpus, corpus, progress)
 
     shipped = services.retriever
-    systems = {"shipped": shipped, "bm25": replace(shipped, weights=BM25), "dense": replace(shipped, weights=DENSE)}
+    systems = {
+        "shipped": shipped,
+        FUSION: shipped.only(*shipped.parts),
+        **{part: shipped.only(part) for part in shipped.parts},
+    }
     measured = {name: _Measured() for name in (*systems, "rrf")}
     k = services.settings.chat.passages
     for retriever in systems.values():
@@ -84,7 +88,7 @@ async def retrieval(services: "Services", request: BenchRequest, progress: Step 
             found[name], asked = await deep_search(retriever, question, corpus, report.chunks)
             measured[name].deepest = max(measured[name].deepest, asked)
             measured[name].add(found[name], grades)
-        measured["rrf"].add(fused_by_rank([found["bm25"], found["dense"]]), grades)
+        measured["rrf"].add(fused_by_rank([found[part] for part in shipped.parts]), grades)
         if progress is not None:
             progress("queries", done, len(queries))
 
@@ -157,9 +161,10 @@ def _about(
         "documents": report.documents,
         "chunks": report.chunks,
         "empty_documents": len(report.quarantined),
-        "embedder": services.retriever.embedder.fingerprint,
+        "embedders": [embedder.fingerprint for embedder in services.retriever.embedders],
+        "reranker": services.retriever.reranker.fingerprint,
         "candidates": services.retriever.candidates,
-        "weights": services.retriever.weights.model_dump(),
+        "weights": dict(services.retriever.weights),
         "timed_passages": services.settings.chat.passages,
         "deepest_search": shipped.deepest,
     }

@@ -7,7 +7,7 @@ from dataclasses import replace
 from app.pipeline import ABSTENTION, ChatPipeline
 from app.types import ChatRequest, ChatResult, Reason, Usage
 from evals.running.runner import Ask
-from retrieval.config import FusionWeights
+from retrieval.search import BM25, Retriever
 
 CANDIDATE = "candidate"
 
@@ -37,17 +37,17 @@ def always_abstain(pipeline: ChatPipeline) -> Ask:
 
 
 def bm25_only(pipeline: ChatPipeline) -> Ask:
-    """The pipeline without vectors."""
-    return _weighted(pipeline, FusionWeights(bm25=1, dense=0))
+    """The pipeline without vectors and without a second look."""
+    return _with(pipeline, pipeline.retriever.only(BM25))
 
 
 def dense_only(pipeline: ChatPipeline) -> Ask:
-    """The pipeline without BM25."""
-    return _weighted(pipeline, FusionWeights(bm25=0, dense=1))
+    """The pipeline without BM25 and without a second look."""
+    return _with(pipeline, pipeline.retriever.only(*(embedder.name for embedder in pipeline.retriever.embedders)))
 
 
-def _weighted(pipeline: ChatPipeline, weights: FusionWeights) -> Ask:
-    return replace(pipeline, retriever=replace(pipeline.retriever, weights=weights), record=_unrecorded).run
+def _with(pipeline: ChatPipeline, retriever: Retriever) -> Ask:
+    return replace(pipeline, retriever=retriever, record=_unrecorded).run
 
 
 async def _unrecorded(result: ChatResult) -> None:

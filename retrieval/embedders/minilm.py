@@ -23,7 +23,7 @@ class MiniLM:
     Making one is cheap; torch and the weights are loaded by the first text to embed.
     """
 
-    name = "all-MiniLM-L6-v2"
+    name = "minilm"
     fingerprint = f"all-MiniLM-L6-v2@{WEIGHTS_SHA256[:12]}"
     dimensions = 384
     max_tokens = 254

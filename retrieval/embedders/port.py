@@ -13,6 +13,7 @@ class Embedder(Protocol):
     """Turns text into unit vectors, so that an inner product is a cosine."""
 
     name: str
+    """What its score is called in a passage's parts, and its weight in the settings."""
     fingerprint: str
     """Names weights and pooling. Part of every snapshot id: vectors of two fingerprints never mix."""
     dimensions: int

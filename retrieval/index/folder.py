@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from retrieval.index.faiss import FaissIndex
 from retrieval.index.port import TextIndex, VectorIndex
 
 ROWS = "rows.npz"
+VECTORS = "vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +36,15 @@ class SnapshotIndex:
     """Everything that a search of one snapshot needs but the texts."""
 
     rows: Rows
-    dense: VectorIndex
+    dense: Mapping[str, VectorIndex]
+    """By the embedder's name."""
     bm25: TextIndex
 
 
-def build(rows: Rows, vectors: Vectors, texts: Sequence[str]) -> SnapshotIndex:
-    """Index row i under `vectors[i]` and the words of `texts[i]`."""
-    return SnapshotIndex(rows, FaissIndex.build(vectors), BM25Index.build(texts))
+def build(rows: Rows, vectors: Mapping[str, Vectors], texts: Sequence[str]) -> SnapshotIndex:
+    """Index row i under each embedder's `vectors[name][i]` and the words of `texts[i]`."""
+    dense = {name: FaissIndex.build(matrix) for name, matrix in vectors.items()}
+    return SnapshotIndex(rows, dense, BM25Index.build(texts))
 
 
 class IndexFolders:
@@ -65,7 +68,9 @@ class IndexFolders:
         rows = index.rows
         documents = np.array(rows.documents, dtype="U16").reshape(-1, 2)
         np.savez(draft / ROWS, documents=documents, document=rows.document, start=rows.start, end=rows.end)
-        index.dense.save(draft)
+        for name, dense in index.dense.items():
+            (draft / VECTORS / name).mkdir(parents=True)
+            dense.save(draft / VECTORS / name)
         index.bm25.save(draft)
         _sync_tree(draft)
         draft.rename(final)
@@ -77,7 +82,8 @@ class IndexFolders:
         with np.load(folder / ROWS, allow_pickle=False) as saved:
             documents = tuple((str(doc_id), str(version)) for doc_id, version in saved["documents"])
             rows = Rows(documents, saved["document"], saved["start"], saved["end"])
-        return SnapshotIndex(rows, FaissIndex.open(folder), BM25Index.open(folder))
+        dense = {path.name: FaissIndex.open(path) for path in sorted((folder / VECTORS).iterdir())}
+        return SnapshotIndex(rows, dense, BM25Index.open(folder))
 
     def keep_only(self, corpus: str, snapshots: Sequence[str]) -> None:
         """Remove the folders of other snapshots and what a crash left half-written."""

@@ -19,7 +19,7 @@ def ingest(services: Services, folder: Path, *, prune: bool = False) -> IngestRe
 
 
 def embedded(services: Services) -> list[str]:
-    embedder = services.retriever.embedder
+    embedder = services.retriever.embedders[0]
     assert isinstance(embedder, HashingEmbedder)
     texts, embedder.embedded = embedder.embedded, []
     return texts

@@ -43,7 +43,7 @@ async def started(services: Services, *, require_key: bool = False) -> AsyncIter
 
 
 def with_embedder(services: Services, embedder: HashingEmbedder) -> Services:
-    return replace(services, retriever=replace(services.retriever, embedder=embedder))
+    return replace(services, retriever=replace(services.retriever, embedders=(embedder,)))
 
 
 async def settled(client: httpx.AsyncClient, status: int, text: str) -> httpx.Response:

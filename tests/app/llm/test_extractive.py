@@ -20,7 +20,7 @@ EXTRACTIVE = Extractive(HashingEmbedder().embed_passages, ThreadPoolExecutor(1),
 
 
 def passage(text: str = TEXT) -> Passage:
-    return Passage("d", "u", "Canary releases", "s", 0, len(text), text, None, None, 1.0, {"dense": 0.9})
+    return Passage("d", "u", "Canary releases", "s", 0, len(text), text, None, None, 1.0, {"minilm": 0.9})
 
 
 def test_it_picks_the_sentence_that_answers_once_and_no_heading() -> None:

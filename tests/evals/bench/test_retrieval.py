@@ -32,7 +32,7 @@ async def test_scores_of_a_tiny_set(build_services: Build, tmp_path: Path) -> No
     # q1 finds the document of grade 2 first and that of grade 1 third; q2 finds its one first
     expected = ((2 + 1 / math.log2(4)) / (2 + 1 / math.log2(3)) + 1) / 2
     assert result.metrics["ndcg@10"].value == pytest.approx(expected)
-    assert result.baselines.keys() == {"bm25", "dense", "rrf"}
+    assert result.baselines.keys() == {"fusion", "bm25", "hashing", "rrf"}
     assert result.metrics["docs_per_s"].value > 0 and result.metrics["docs_per_s"].low is None
     assert 0 < result.metrics["query_p50_ms"].value <= result.metrics["query_p95_ms"].value
     assert result.by_source.keys() == {"a", "b"} and result.by_source["a"]["ndcg@5"].n == 1
@@ -47,7 +47,7 @@ async def test_bm25_alone_misses_what_shares_no_word(build_services: Build, tmp_
     path = write_bench(tmp_path / "tiny", queries=queries, qrels=tsv([("q1", "canary", 1), ("q2", "drift", 1)]))
     result = await retrieval(build_services(), BenchRequest(path))
     assert result.baselines["bm25"]["recall@100"].value == 0.5
-    assert result.baselines["dense"]["recall@100"].value == 1.0
+    assert result.baselines["hashing"]["recall@100"].value == 1.0
 
 
 async def test_limit_takes_the_same_queries_each_time(build_services: Build, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ async def test_a_kept_home_says_no_speed_and_embeds_nothing_again(build_services
     services = build_services()
     result = await retrieval(services, BenchRequest(path, fresh=False))
     assert result.metrics["docs_per_s"].value is None
-    assert services.retriever.embedder.embedded == []
+    assert services.retriever.embedders[0].embedded == []
 
 
 async def test_without_a_relevant_document_there_is_nothing_to_score(build_services: Build, tmp_path: Path) -> None:

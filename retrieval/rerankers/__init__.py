@@ -1,0 +1,1 @@
+"""Rerankers: the second look at the best passages, behind `port.Reranker`."""
