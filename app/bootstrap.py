@@ -1,6 +1,7 @@
 """The only place where parts are joined."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from retrieval.config import RerankSettings
 from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
+from retrieval.errors import IndexOutdated
 from retrieval.index.folder import IndexFolders
 from retrieval.ingest import Ingestor
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
@@ -25,6 +27,8 @@ from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.search import Reader, Retriever
 from retrieval.store.corpus import CorpusStore
 from retrieval.workers import ParserPool
+
+_log = logging.getLogger(__name__)
 
 MODEL_THREADS = 2
 """Model calls at once: each already uses every core, a second one fills the gaps of the first."""
@@ -51,7 +55,10 @@ class Services:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self.executor, self.retriever.warm_up)
         for corpus in self.corpora.corpora():
-            await loop.run_in_executor(self.executor, self.reader.current, corpus)
+            try:
+                await loop.run_in_executor(self.executor, self.reader.current, corpus)
+            except IndexOutdated as error:  # the other corpora serve
+                _log.warning("%s", error)
 
     def close(self) -> None:
         """Let go of threads and connections."""

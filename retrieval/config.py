@@ -35,8 +35,8 @@ class RerankSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
-    candidates: int = Field(20, ge=1, le=200, description="Passages that the cross-encoder may read.")
-    weight: float = Field(0.25, ge=0, description="Of its score, beside the first stage's weight of 1.")
+    candidates: int = Field(8, ge=1, le=200, description="Passages that the cross-encoder may read.")
+    weight: float = Field(1.0, ge=0, description="Of its score, beside the first stage's weight of 1.")
     max_tokens: int = Field(6_000, ge=1, description="Budget of one question: tokens of queries and passages read.")
     timeout_ms: int = Field(
         2_000, ge=1, description="On an overloaded machine it stops here; the rest keep their order."

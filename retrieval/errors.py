@@ -5,6 +5,7 @@ RetrievalError
 │   ├── CorpusNotFound     no such corpus, or nothing ingested into it yet
 │   ├── SnapshotNotFound   no such snapshot of the corpus
 │   ├── DocumentNotFound   no such document in the snapshot
+│   ├── IndexOutdated      the snapshot's index lacks what the settings ask for
 │   └── IngestRunning      another ingest of the same corpus holds the lock
 ├── PathNotFound           a path or pattern to ingest matches nothing
 ├── ModelMissing           weights are not installed or not the recorded ones
@@ -32,6 +33,13 @@ class SnapshotNotFound(CorpusError):
 
 class DocumentNotFound(CorpusError):
     """No such document in the snapshot."""
+
+
+class IndexOutdated(CorpusError):
+    """The snapshot's index was written by another version or with other embedders."""
+
+    def __init__(self, corpus: str, lacks: str) -> None:
+        super().__init__(f"The index of '{corpus}' has no {lacks}. Ingest its documents again: only that is computed.")
 
 
 class IngestRunning(CorpusError):

@@ -8,6 +8,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
 from retrieval.embedders.port import Embedder
+from retrieval.errors import IndexOutdated
 from retrieval.fusion import Fused, Hits, fuse
 from retrieval.index.folder import IndexFolders, SnapshotIndex
 from retrieval.rerankers.port import KeepOrder, Reranker
@@ -106,12 +107,16 @@ class Retriever:
 
         Raises:
             CorpusNotFound: Nothing has been ingested into the corpus.
+            IndexOutdated: It was ingested with other embedders.
         """
         return await asyncio.get_running_loop().run_in_executor(self.executor, self._search, query, corpus, k)
 
     def _search(self, query: str, corpus: str, k: int) -> Found:
         snapshot, index = self.reader.current(corpus)
         depth = max(k, self.candidates)
+        for name in self.parts:
+            if name != BM25 and name not in index.dense:
+                raise IndexOutdated(corpus, f"vectors of {name}")
         hits = {name: self._hits(name, query, index, depth) for name in self.parts}
         fused = fuse(hits, {name: self.weights.get(name, 1.0) for name in hits})
         first = [self._passage(snapshot, index, found) for found in fused[: max(k, self.reranker.depth)]]

@@ -12,11 +12,13 @@ from retrieval.fusion import Hits
 from retrieval.words import content_words
 
 FOLDER = "bm25"
+K1, B = 1.2, 0.5
+"""Chunks are of nearly equal length: it says less about them than about the whole documents that b = .75 suits."""
 logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 
 class BM25Index:
-    """Lucene's BM25 (k1 = 1.5, b = .75) over words stemmed by Snowball's English stemmer."""
+    """Lucene's BM25 over words stemmed by Snowball's English stemmer."""
 
     def __init__(self, bm25: Any | None) -> None:
         self._bm25 = bm25
@@ -27,7 +29,7 @@ class BM25Index:
         index = cls(None)
         words = [content_words(text) for text in texts]
         if any(words):
-            index._bm25 = bm25s.BM25()
+            index._bm25 = bm25s.BM25(k1=K1, b=B)
             index._bm25.index(words, show_progress=False)
         return index
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedders.port import Vectors
+from retrieval.errors import IndexOutdated
 from retrieval.index.bm25 import BM25Index
 from retrieval.index.faiss import FaissIndex
 from retrieval.index.port import TextIndex, VectorIndex
@@ -77,8 +78,14 @@ class IndexFolders:
         _sync(final.parent)
 
     def open(self, corpus: str, snapshot: str) -> SnapshotIndex:
-        """Open what `write` wrote."""
+        """Open what `write` wrote.
+
+        Raises:
+            IndexOutdated: An earlier version wrote it.
+        """
         folder = self.path(corpus, snapshot)
+        if folder.is_dir() and not (folder / VECTORS).is_dir():
+            raise IndexOutdated(corpus, "vectors by embedder")
         with np.load(folder / ROWS, allow_pickle=False) as saved:
             documents = tuple((str(doc_id), str(version)) for doc_id, version in saved["documents"])
             rows = Rows(documents, saved["document"], saved["start"], saved["end"])

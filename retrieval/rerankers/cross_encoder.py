@@ -17,9 +17,11 @@ WEIGHTS = Weights(
     folder="models/data/reranker_en",
     sha256={
         "model.onnx": "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1",
-        "tokenizer.json": "55b68f6407c0aa46551616c08e01f4b4605aef14f36aa1447d548f953ec764d1",
+        "tokenizer.json": "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448",
     },
 )
+TEMPERATURE = 4.0
+"""Of the logistic function: as it comes, the model is sure of nearly everything and says little about the order."""
 MAX_PAIR_TOKENS = 384
 """Query and passage together; a chunk with its context and a question stay below."""
 
@@ -60,9 +62,9 @@ class MsMarcoMiniLM:
         return len(self._encoder.tokenizer().encode(text, add_special_tokens=False).ids)
 
     def scores(self, query: str, texts: Sequence[str]) -> Iterator[float]:
-        """The logistic function of the model's one logit."""
+        """The logistic function of the model's one logit, which runs from about -11 to 11, over the temperature."""
         for logit in self._encoder.run([(query, text) for text in texts]):
-            yield 1 / (1 + math.exp(-float(logit[0])))
+            yield 1 / (1 + math.exp(-float(logit[0]) / TEMPERATURE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,15 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.bootstrap import Services
+from app.settings import Settings
 from retrieval.embedders.hashing import HashingEmbedder
-from retrieval.errors import CorpusNotFound, IngestRunning, PathNotFound
+from retrieval.errors import CorpusNotFound, IndexOutdated, IngestRunning, PathNotFound
 from retrieval.files import corpus_lock, folders, list_files
 from retrieval.types import IngestReport, ReasonCode
 from tests.conftest import DOCUMENTS, Build
@@ -204,3 +206,21 @@ def test_old_index_folders_go_and_old_documents_stay(services: Services, documen
     kept = {path.name for path in (services.settings.home / "indexes" / "default").iterdir()}
     assert kept == set(snapshots[-services.settings.retrieval.keep_indexes :])
     assert len(services.corpora.members("default", snapshots[0])) == 3
+
+
+async def test_an_index_without_an_embedder_s_vectors_says_what_to_do(corpus: Services) -> None:
+    other = HashingEmbedder()
+    other.name = "other"
+    retriever = replace(corpus.retriever, embedders=(*corpus.retriever.embedders, other))
+    with pytest.raises(IndexOutdated, match="no vectors of other"):
+        await retriever.search("canary", "default", 3)
+    assert (await retriever.only("bm25").search("canary", "default", 3)).passages
+
+
+async def test_an_index_of_an_earlier_version_is_not_taken_for_a_damaged_one(
+    corpus: Services, build_services: Build, settings: Settings
+) -> None:
+    snapshot = corpus.corpora.active("default")
+    shutil.rmtree(settings.home / "indexes" / "default" / snapshot / "vectors")
+    with pytest.raises(IndexOutdated, match="Ingest its documents again"):
+        await build_services().retriever.search("canary", "default", 3)
