@@ -26,6 +26,7 @@ from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
 from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.search import Reader, Retriever
 from retrieval.store.corpus import CorpusStore
+from retrieval.store.embeddings import EmbeddingCache
 from retrieval.workers import ParserPool
 
 _log = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ def build(
     retriever = Retriever(reader, embedders, executor, rules.candidates, rules.weights.model_dump(), reranker)
     ingestor = Ingestor(
         store=corpora,
+        vectors=EmbeddingCache(engine),
         indexes=folders,
         embedders=embedders,
         chunker=Chunker(rules.chunk_tokens, embedders[0].count_tokens),

@@ -5,6 +5,7 @@ RetrievalError
 │   ├── CorpusNotFound     no such corpus, or nothing ingested into it yet
 │   ├── SnapshotNotFound   no such snapshot of the corpus
 │   ├── DocumentNotFound   no such document in the snapshot
+│   ├── IndexMissing       the snapshot's index is not there
 │   ├── IndexOutdated      the snapshot's index lacks what the settings ask for
 │   └── IngestRunning      another ingest of the same corpus holds the lock
 ├── PathNotFound           a path or pattern to ingest matches nothing
@@ -33,6 +34,13 @@ class SnapshotNotFound(CorpusError):
 
 class DocumentNotFound(CorpusError):
     """No such document in the snapshot."""
+
+
+class IndexMissing(CorpusError):
+    """The snapshot's index was removed, or never written."""
+
+    def __init__(self, corpus: str, snapshot: str) -> None:
+        super().__init__(f"The snapshot '{snapshot}' of '{corpus}' has no index. Ingest its documents again.")
 
 
 class IndexOutdated(CorpusError):

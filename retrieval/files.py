@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrieval.errors import IngestRunning, PathNotFound
+from retrieval.types import UNLABELLED, Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class SourceFile:
     uri: str
     path: Path
     source: str
+    labels: Labels = UNLABELLED
 
 
 def list_files(paths: Sequence[str | Path]) -> list[SourceFile]:

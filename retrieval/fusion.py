@@ -1,6 +1,6 @@
 """Normalised weighted averaging of several retrievers' hits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,14 @@ class Hits:
 
     rows: NDArray[np.int64]
     scores: NDArray[np.float32]
+
+
+def best(found: Sequence[Hits], k: int) -> Hits:
+    """The best `k` of several lists of hits, ties to the lower row."""
+    rows = np.concatenate([hits.rows for hits in found]) if found else np.empty(0, np.int64)
+    scores = np.concatenate([hits.scores for hits in found]) if found else np.empty(0, np.float32)
+    order = np.lexsort((rows, -scores))[:k]
+    return Hits(rows[order], scores[order])
 
 
 @dataclass(frozen=True, slots=True)

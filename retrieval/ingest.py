@@ -11,7 +11,7 @@ import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -23,10 +23,12 @@ from retrieval.config import RetrievalSettings
 from retrieval.embedders.port import Embedder, Vectors
 from retrieval.errors import CorpusNotFound, ParseFailure
 from retrieval.files import SourceFile, corpus_lock
-from retrieval.index.folder import IndexFolders, Rows, build
+from retrieval.index.contents import IndexContents, Rows
+from retrieval.index.port import IndexStore
 from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
 from retrieval.store.corpus import ChunkRow, CorpusStore, Member
+from retrieval.store.embeddings import EmbeddingCache
 from retrieval.types import Chunk, Document, IngestReport, ParsedFile, ReasonCode, Snapshot, Stage
 
 Progress = Callable[[str, int, int], None]
@@ -46,7 +48,8 @@ class Ingestor:
     """Turns files into snapshots of a corpus."""
 
     store: CorpusStore
-    indexes: IndexFolders
+    vectors: EmbeddingCache
+    indexes: IndexStore
     embedders: Sequence[Embedder]
     chunker: Chunker
     open_parser: Callable[[], AbstractContextManager[FileParser]]
@@ -110,7 +113,7 @@ class Ingestor:
             if file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
             elif known and known.parser == PARSER and known.sha256 == self._sha256(file.path):
-                state.keep(replace(known, source=file.source))
+                state.keep(replace(known, source=file.source, labels=file.labels))
             else:
                 todo[file.uri] = file
         return list(todo.values())
@@ -130,7 +133,7 @@ class Ingestor:
     def _parse(self, corpus: str, todo: Sequence[SourceFile], state: "CorpusState", report: Progress) -> None:
         if not todo:
             return
-        sources = {file.uri: file.source for file in todo}
+        named = {file.uri: file for file in todo}
         report("parse", 0, len(todo))
         with self.open_parser() as parser:
             results = parser.parse_all((file.uri, file.path) for file in todo)
@@ -140,7 +143,7 @@ class Ingestor:
                 else:
                     document = _document(corpus, uri, result)
                     self._store_document(document)
-                    state.put(Member(document.doc_id, document.version, uri, document.sha256, PARSER, sources[uri]))
+                    state.put(_member(document, named[uri]))
                 report("parse", done, len(todo))
 
     def _store_document(self, document: Document) -> None:
@@ -157,7 +160,7 @@ class Ingestor:
 
     def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
         """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
-        missing = self.store.missing_vectors(embedder.fingerprint, (row.text_sha256 for row in rows))
+        missing = self.vectors.missing(embedder.fingerprint, (row.text_sha256 for row in rows))
         todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
         if todo:
             report(f"embed {embedder.name}", 0, len(todo))
@@ -165,9 +168,7 @@ class Ingestor:
         for start in range(0, len(todo), self.settings.embed_group):
             group = todo[start : start + self.settings.embed_group]
             vectors = embedder.embed_passages([texts.indexed(row) for row in group])
-            self.store.put_vectors(
-                embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)}
-            )
+            self.vectors.put(embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)})
             report(f"embed {embedder.name}", start + len(group), len(todo))
         return len(todo)
 
@@ -178,16 +179,15 @@ class Ingestor:
                 "parser": PARSER,
                 "chunker": self.chunker.fingerprint,
                 "embedders": [embedder.fingerprint for embedder in self.embedders],
-                "documents": [[member.doc_id, member.version] for member in members],
+                "documents": [[member.doc_id, member.version, asdict(member.labels)] for member in members],
             },
             sort_keys=True,
         )
         snapshot = Snapshot(_digest(manifest), corpus, datetime.now(UTC), len(members), len(rows))
-        if not self.indexes.path(corpus, snapshot.id).is_dir():
+        if not self.indexes.holds(corpus, snapshot.id):
             report("index", 0, 1)
-            self.indexes.write(
-                corpus, snapshot.id, build(_positions(members, rows), self._vectors(rows), self._words(rows))
-            )
+            contents = IndexContents(_positions(members, rows), self._vectors(rows), self._words(rows))
+            self.indexes.write(corpus, snapshot.id, contents)
             report("index", 1, 1)
         before = self._active(corpus)
         self.store.publish(snapshot, manifest, members)
@@ -197,7 +197,7 @@ class Ingestor:
     def _vectors(self, rows: Sequence[ChunkRow]) -> dict[str, Vectors]:
         hashes = [row.text_sha256 for row in rows]
         return {
-            embedder.name: self.store.vectors(embedder.fingerprint, hashes, embedder.dimensions)
+            embedder.name: self.vectors.get(embedder.fingerprint, hashes, embedder.dimensions)
             for embedder in self.embedders
         }
 
@@ -237,6 +237,10 @@ def _document(corpus: str, uri: str, file: ParsedFile) -> Document:
     return Document(document_id(corpus, uri), _digest(content), uri, file.sha256, PARSER, file.modified, parsed)
 
 
+def _member(document: Document, file: SourceFile) -> Member:
+    return Member(document.doc_id, document.version, file.uri, document.sha256, PARSER, file.source, file.labels)
+
+
 def _row(chunk: Chunk) -> ChunkRow:
     digest = hashlib.sha256(chunk.indexed_text.encode()).hexdigest()
     return ChunkRow(chunk.doc_id, chunk.version, chunk.start, chunk.end, chunk.context, digest)
@@ -247,6 +251,7 @@ def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
     number = {key: i for i, key in enumerate(documents)}
     return Rows(
         documents,
+        tuple(member.labels for member in members),
         np.array([number[row.doc_id, row.version] for row in rows], dtype=np.int32),
         np.array([row.start for row in rows], dtype=np.int32),
         np.array([row.end for row in rows], dtype=np.int32),

@@ -42,5 +42,5 @@ class CorpusState:
         self.removed = len(gone)
 
     def sorted(self) -> list[Member]:
-        """The documents in the order of their uris."""
-        return [self.members[uri] for uri in sorted(self.members)]
+        """The documents tenant by tenant, in the order of their uris."""
+        return sorted(self.members.values(), key=lambda member: (member.labels.tenant, member.uri))

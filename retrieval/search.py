@@ -8,24 +8,26 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
 from retrieval.embedders.port import Embedder
-from retrieval.errors import IndexOutdated
+from retrieval.errors import IndexMissing, IndexOutdated
 from retrieval.fusion import Fused, Hits, fuse
-from retrieval.index.folder import IndexFolders, SnapshotIndex
+from retrieval.index.port import ChunkPlace, IndexStore, SnapshotIndex
 from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.store.corpus import CorpusStore
-from retrieval.types import Document, Found, Passage
+from retrieval.types import OPEN, Document, Found, Passage, Scope
 
 BM25 = "bm25"
 """The name of the word index among the parts."""
+SNAPSHOTS_OPEN = 2
+"""Of each corpus: the one that serves, and one that is compared with it."""
 
 
 class Reader:
     """Snapshots and documents kept open for searches. Immutable things only, so nothing here can be stale."""
 
-    def __init__(self, store: CorpusStore, folders: IndexFolders, max_cached_chars: int = 20_000_000) -> None:
+    def __init__(self, store: CorpusStore, indexes: IndexStore, max_cached_chars: int = 20_000_000) -> None:
         self._store = store
-        self._folders = folders
-        self._open: dict[str, tuple[str, SnapshotIndex]] = {}
+        self._indexes = indexes
+        self._open: dict[tuple[str, str], SnapshotIndex] = {}
         self._documents: OrderedDict[tuple[str, str], Document] = OrderedDict()
         self._cached_chars = 0
         self._max_cached_chars = max_cached_chars
@@ -38,18 +40,36 @@ class Reader:
             CorpusNotFound: Nothing has been ingested into the corpus.
         """
         active = self._store.active(corpus)
+        try:
+            return active, self._opened(corpus, active)
+        except (OSError, IndexMissing):  # another process may have moved on and removed it between our two steps
+            latest = self._store.active(corpus)
+            if latest == active:
+                raise
+            return latest, self._opened(corpus, latest)
+
+    def at(self, corpus: str, snapshot: str | None) -> tuple[str, SnapshotIndex]:
+        """A named snapshot, or the one that serves.
+
+        Raises:
+            CorpusNotFound: Nothing has been ingested into the corpus.
+            SnapshotNotFound: It has no such snapshot.
+            IndexMissing: The snapshot is known, its index was removed.
+        """
+        if snapshot is None:
+            return self.current(corpus)
+        return snapshot, self._opened(corpus, self._store.snapshot(corpus, snapshot).id)
+
+    def _opened(self, corpus: str, snapshot: str) -> SnapshotIndex:
+        key = (corpus, snapshot)
         with self._lock:
-            known = self._open.get(corpus)
-            if known is None or known[0] != active:
-                try:
-                    known = (active, self._folders.open(corpus, active))
-                except OSError:  # another process may have moved on and removed it between our two steps
-                    latest = self._store.active(corpus)
-                    if latest == active:
-                        raise
-                    known = (latest, self._folders.open(corpus, latest))
-                self._open[corpus] = known
-        return known
+            if key not in self._open:
+                found = self._indexes.open(corpus, snapshot)
+                kept = [known for known in self._open if known[0] == corpus][-SNAPSHOTS_OPEN + 1 :]
+                self._open = {known: i for known, i in self._open.items() if known[0] != corpus or known in kept}
+                self._open[key] = found
+            self._open[key] = self._open.pop(key)  # the last one used stays longest
+            return self._open[key]
 
     def document(self, doc_id: str, version: str) -> Document:
         """One document version, from memory where it was read lately."""
@@ -102,36 +122,38 @@ class Retriever:
             embedder.embed_query("warm up")
         self.reranker.warm_up()
 
-    async def search(self, query: str, corpus: str, k: int) -> Found:
-        """The best `k` passages of the snapshot that serves, best first; models and index work off the event loop.
+    async def search(self, query: str, corpus: str, k: int, scope: Scope = OPEN) -> Found:
+        """The best `k` passages that `scope` admits, best first; models and index work off the event loop.
 
         Raises:
             CorpusNotFound: Nothing has been ingested into the corpus.
+            SnapshotNotFound: The scope names a snapshot that the corpus does not have.
+            IndexMissing: The snapshot is known, its index was removed.
             IndexOutdated: It was ingested with other embedders.
         """
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self._search, query, corpus, k)
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self._search, query, corpus, k, scope)
 
-    def _search(self, query: str, corpus: str, k: int) -> Found:
-        snapshot, index = self.reader.current(corpus)
+    def _search(self, query: str, corpus: str, k: int, scope: Scope) -> Found:
+        snapshot, index = self.reader.at(corpus, scope.snapshot)
         depth = max(k, self.candidates)
         for name in self.parts:
-            if name != BM25 and name not in index.dense:
+            if name != BM25 and name not in index.embedders:
                 raise IndexOutdated(corpus, f"vectors of {name}")
-        hits = {name: self._hits(name, query, index, depth) for name in self.parts}
-        fused = fuse(hits, {name: self.weights.get(name, 1.0) for name in hits})
-        first = [self._passage(snapshot, index, found) for found in fused[: max(k, self.reranker.depth)]]
+        hits = {name: self._hits(name, query, index, depth, scope) for name in self.parts}
+        fused = fuse(hits, {name: self.weights.get(name, 1.0) for name in hits})[: max(k, self.reranker.depth)]
+        places = index.places([found.row for found in fused])
+        first = [self._passage(snapshot, *both) for both in zip(fused, places, strict=True)]
         return Found(snapshot, tuple(self.reranker.rerank(query, first)[:k]))
 
-    def _hits(self, part: str, query: str, index: SnapshotIndex, depth: int) -> Hits:
+    def _hits(self, part: str, query: str, index: SnapshotIndex, depth: int, scope: Scope) -> Hits:
         if part == BM25:
-            return index.bm25.search(query, depth)
+            return index.matching(query, depth, scope)
         embedder = next(embedder for embedder in self.embedders if embedder.name == part)
-        return index.dense[part].search(embedder.embed_query(query), depth)
+        return index.nearest(part, embedder.embed_query(query), depth, scope)
 
-    def _passage(self, snapshot: str, index: SnapshotIndex, found: Fused) -> Passage:
-        rows = index.rows
-        document = self.reader.document(*rows.documents[rows.document[found.row]])
-        start, end = int(rows.start[found.row]), int(rows.end[found.row])
+    def _passage(self, snapshot: str, found: Fused, place: ChunkPlace) -> Passage:
+        doc_id, version, start, end = place
+        document = self.reader.document(doc_id, version)
         return Passage(
             doc_id=document.doc_id,
             uri=document.uri,

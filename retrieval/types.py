@@ -148,6 +148,31 @@ class Labels:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
+UNLABELLED = Labels()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a search may find: what `access` sees and, of that, what has all the attributes of `where`.
+
+    `snapshot` names the snapshot to search; None is the one that serves.
+    """
+
+    access: Access = field(default_factory=Access)
+    where: Mapping[str, Attribute] = field(default_factory=dict)
+    snapshot: str | None = None
+
+    def admits(self, labels: Labels) -> bool:
+        """Whether a document with these labels may be found."""
+        return self.access.sees(labels) and all(
+            labels.attributes.get(name) == value for name, value in self.where.items()
+        )
+
+
+OPEN = Scope()
+"""What a service without tenants searches: all that no tenant and no group owns."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """A span of a document version: `text == canonical_text[start:end]`; `context` (title, section) is indexed too."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import bm25s
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.fusion import Hits
 from retrieval.words import content_words
@@ -44,12 +45,12 @@ class BM25Index:
         if self._bm25 is not None:
             self._bm25.save(str(folder / FOLDER), show_progress=False)
 
-    def search(self, query: str, k: int) -> Hits:
-        """The best `k` rows that share at least one word with the query."""
+    def search(self, query: str, k: int, allowed: NDArray[np.bool_]) -> Hits:
+        """The best `k` of the `allowed` rows, (n,) bool, that share at least one word with the query."""
         words = content_words(query)
         if self._bm25 is None or not words:
             return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
-        scores = np.asarray(self._bm25.get_scores(words), dtype=np.float32)
+        scores = np.asarray(self._bm25.get_scores(words), dtype=np.float32) * allowed
         k = min(k, int(np.count_nonzero(scores > 0)))
         rows = np.argpartition(-scores, k - 1)[:k] if k else np.empty(0, np.int64)
         rows = rows[np.lexsort((rows, -scores[rows]))]

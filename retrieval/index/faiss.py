@@ -5,6 +5,7 @@ from typing import Any
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.embedders.port import Vectors
 from retrieval.fusion import Hits
@@ -34,12 +35,16 @@ class FaissIndex:
         """Write into `folder`; the caller makes the folder durable and visible."""
         faiss.write_index(self._index, str(folder / FILE))
 
-    def search(self, query: Vectors, k: int) -> Hits:
-        """The best `k` rows by cosine; `query` is (dimensions,)."""
+    def search(self, query: Vectors, k: int, allowed: NDArray[np.bool_]) -> Hits:
+        """The best `k` of the `allowed` rows by cosine; `query` is (dimensions,), `allowed` (n,)."""
         if query.shape != (self._index.d,):
             raise ValueError(f"the query vector has shape {query.shape}, the index holds {self._index.d} dimensions")
-        k = min(k, self._index.ntotal)
+        k = min(k, int(np.count_nonzero(allowed)))
         if k == 0:
             return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
-        scores, rows = self._index.search(np.ascontiguousarray(query[None, :], dtype=np.float32), k)
+        params = None
+        if not allowed.all():
+            bits = np.packbits(allowed, bitorder="little")
+            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg, arg-type]
+        scores, rows = self._index.search(np.ascontiguousarray(query[None, :], dtype=np.float32), k, params=params)
         return Hits(rows[0].astype(np.int64), scores[0].astype(np.float32))

@@ -1,51 +1,67 @@
-"""The index folder of a snapshot: its rows, its vectors, its words. Written whole or not at all."""
+"""Indexes as folders, one for each snapshot: its rows and labels, and for each tenant its vectors and its words."""
 
+import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedders.port import Vectors
-from retrieval.errors import IndexOutdated
+from retrieval.errors import IndexMissing, IndexOutdated
+from retrieval.fusion import Hits, best
 from retrieval.index.bm25 import BM25Index
+from retrieval.index.contents import IndexContents, Rows
 from retrieval.index.faiss import FaissIndex
-from retrieval.index.port import TextIndex, VectorIndex
+from retrieval.index.port import ChunkPlace
+from retrieval.types import SHARED, Labels, Scope
 
-ROWS = "rows.npz"
-VECTORS = "vectors"
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Which chunk each row is: `documents[document[i]]` is (doc_id, version), [start[i], end[i]) its span."""
-
-    documents: tuple[tuple[str, str], ...]
-    document: NDArray[np.int32]
-    start: NDArray[np.int32]
-    end: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.document)
+ROWS, LABELS, VECTORS = "rows.npz", "labels.json", "vectors"
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
-class SnapshotIndex:
-    """Everything that a search of one snapshot needs but the texts."""
+class Partition:
+    """The rows of one tenant, from `first` to before `after`."""
+
+    first: int
+    after: int
+    dense: Mapping[str, FaissIndex]
+    bm25: BM25Index
+
+
+@dataclass(frozen=True, slots=True)
+class FolderIndex:
+    """A snapshot in memory. A search asks its tenant's partition and the shared one, each with its own statistics."""
 
     rows: Rows
-    dense: Mapping[str, VectorIndex]
-    """By the embedder's name."""
-    bm25: TextIndex
+    embedders: Collection[str]
+    partitions: Mapping[str, Partition]
 
+    def nearest(self, embedder: str, query: Vectors, k: int, scope: Scope) -> Hits:
+        """The best `k` admitted rows by inner product."""
+        return self._search(scope, k, lambda part, allowed: part.dense[embedder].search(query, k, allowed))
 
-def build(rows: Rows, vectors: Mapping[str, Vectors], texts: Sequence[str]) -> SnapshotIndex:
-    """Index row i under each embedder's `vectors[name][i]` and the words of `texts[i]`."""
-    dense = {name: FaissIndex.build(matrix) for name, matrix in vectors.items()}
-    return SnapshotIndex(rows, dense, BM25Index.build(texts))
+    def matching(self, query: str, k: int, scope: Scope) -> Hits:
+        """The best `k` admitted rows that share a word with the query."""
+        return self._search(scope, k, lambda part, allowed: part.bm25.search(query, k, allowed))
+
+    def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
+        """Which chunk each of the rows is."""
+        held = self.rows
+        return [(*held.documents[held.document[row]], int(held.start[row]), int(held.end[row])) for row in rows]
+
+    def _search(self, scope: Scope, k: int, ask: Callable[[Partition, NDArray[np.bool_]], Hits]) -> Hits:
+        admitted = self.rows.admitted(scope)[self.rows.document] if len(self.rows) else np.empty(0, np.bool_)
+        found = []
+        for tenant in dict.fromkeys((scope.access.tenant, SHARED)):
+            if part := self.partitions.get(tenant):
+                hits = ask(part, admitted[part.first : part.after])
+                found.append(Hits(hits.rows + part.first, hits.scores))
+        return best(found, k)
 
 
 class IndexFolders:
@@ -58,7 +74,15 @@ class IndexFolders:
         """Where the snapshot's index lies, or would lie."""
         return self._root / corpus / snapshot
 
-    def write(self, corpus: str, snapshot: str, index: SnapshotIndex) -> None:
+    def holds(self, corpus: str, snapshot: str) -> bool:
+        """Whether the snapshot's index is there: a folder under its own name is whole."""
+        return self.path(corpus, snapshot).is_dir()
+
+    def corpora(self) -> list[str]:
+        """The names of the corpora that have a folder here."""
+        return sorted(folder.name for folder in self._root.glob("*") if folder.is_dir())
+
+    def write(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
         """Write the index durably; it appears under its name in one rename. A folder already there is whole."""
         final = self.path(corpus, snapshot)
         if final.is_dir():
@@ -66,33 +90,43 @@ class IndexFolders:
         draft = final.with_name(f".{snapshot}.tmp")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        rows = index.rows
-        documents = np.array(rows.documents, dtype="U16").reshape(-1, 2)
-        np.savez(draft / ROWS, documents=documents, document=rows.document, start=rows.start, end=rows.end)
-        for name, dense in index.dense.items():
-            (draft / VECTORS / name).mkdir(parents=True)
-            dense.save(draft / VECTORS / name)
-        index.bm25.save(draft)
+        _save_rows(draft, contents)
+        for number, (_, first, after) in enumerate(contents.rows.tenants()):
+            folder = draft / str(number)
+            for name, vectors in contents.vectors.items():
+                (folder / VECTORS / name).mkdir(parents=True)
+                FaissIndex.build(vectors[first:after]).save(folder / VECTORS / name)
+            BM25Index.build(contents.texts[first:after]).save(folder)
         _sync_tree(draft)
         draft.rename(final)
         _sync(final.parent)
 
-    def open(self, corpus: str, snapshot: str) -> SnapshotIndex:
+    def open(self, corpus: str, snapshot: str) -> FolderIndex:
         """Open what `write` wrote.
 
         Raises:
+            IndexMissing: There is none.
             IndexOutdated: An earlier version wrote it.
         """
         folder = self.path(corpus, snapshot)
-        if folder.is_dir() and not (folder / VECTORS).is_dir():
-            raise IndexOutdated(corpus, "vectors by embedder")
+        if not folder.is_dir():
+            raise IndexMissing(corpus, snapshot)
+        try:
+            said = json.loads((folder / LABELS).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise IndexOutdated(corpus, "labels") from None
         with np.load(folder / ROWS, allow_pickle=False) as saved:
             documents = tuple((str(doc_id), str(version)) for doc_id, version in saved["documents"])
-            rows = Rows(documents, saved["document"], saved["start"], saved["end"])
-        dense = {path.name: FaissIndex.open(path) for path in sorted((folder / VECTORS).iterdir())}
-        return SnapshotIndex(rows, dense, BM25Index.open(folder))
+            kinds = [Labels(row["tenant"], tuple(row["groups"]), row["attributes"]) for row in said["labels"]]
+            labels = tuple(kinds[kind] for kind in saved["labels"])
+            rows = Rows(documents, labels, saved["document"], saved["start"], saved["end"])
+        partitions = {
+            tenant: _open_partition(folder / str(number), first, after, said["embedders"])
+            for number, (tenant, first, after) in enumerate(rows.tenants())
+        }
+        return FolderIndex(rows, tuple(said["embedders"]), partitions)
 
-    def keep_only(self, corpus: str, snapshots: Sequence[str]) -> None:
+    def keep_only(self, corpus: str, snapshots: Collection[str]) -> None:
         """Remove the folders of other snapshots and what a crash left half-written."""
         for folder in (self._root / corpus).glob("*"):
             if folder.name.startswith("."):  # what a crash left
@@ -105,9 +139,36 @@ class IndexFolders:
                 shutil.rmtree(gone, ignore_errors=True)
 
 
+def _open_partition(folder: Path, first: int, after: int, embedders: Sequence[str]) -> Partition:
+    dense = {name: FaissIndex.open(folder / VECTORS / name) for name in embedders}
+    return Partition(first, after, dense, BM25Index.open(folder))
+
+
+def _save_rows(folder: Path, contents: IndexContents) -> None:
+    """Rows as arrays; labels as JSON, each combination once."""
+    rows = contents.rows
+    kinds: dict[str, int] = {}
+    of = [kinds.setdefault(json.dumps(asdict(labels), sort_keys=True), len(kinds)) for labels in rows.labels]
+    np.savez(
+        folder / ROWS,
+        documents=np.array(rows.documents, dtype="U16").reshape(-1, 2),
+        labels=np.array(of, dtype=np.int32),
+        document=rows.document,
+        start=rows.start,
+        end=rows.end,
+    )
+    said = {"format": FORMAT, "embedders": sorted(contents.vectors), "labels": [json.loads(kind) for kind in kinds]}
+    (folder / LABELS).write_text(json.dumps(said), encoding="utf-8")
+
+
 def _sync_tree(folder: Path) -> None:
-    for path in [*folder.rglob("*"), folder]:
+    for path in _tree(folder):
         _sync(path)
+
+
+def _tree(folder: Path) -> Iterator[Path]:
+    yield from folder.rglob("*")
+    yield folder
 
 
 def _sync(path: Path) -> None:

@@ -1,31 +1,65 @@
 """The ports behind which every index stands. A row is a chunk's position in its snapshot."""
 
-from pathlib import Path
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from retrieval.embedders.port import Vectors
 from retrieval.fusion import Hits
+from retrieval.index.contents import IndexContents
+from retrieval.types import Scope
+
+ChunkPlace = tuple[str, str, int, int]
+"""(doc_id, version, start, end) of a row."""
 
 
-class VectorIndex(Protocol):
-    """Finds the rows whose vectors are nearest to a query vector."""
+class SnapshotIndex(Protocol):
+    """A snapshot, open for searching. What a scope does not admit is filtered inside, before the best `k` are taken.
 
-    def search(self, query: Vectors, k: int) -> Hits:
-        """The best `k` rows by inner product; fewer where the index holds fewer."""
+    Documents of one tenant change no score and no rank of another's: not even the words' frequencies are shared.
+    """
+
+    @property
+    def embedders(self) -> Collection[str]:
+        """The names of the embedders whose vectors it holds."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write the index into an existing folder."""
+    def nearest(self, embedder: str, query: Vectors, k: int, scope: Scope) -> Hits:
+        """The best `k` admitted rows by inner product with `query`, (dimensions,); fewer where there are fewer."""
+        ...
+
+    def matching(self, query: str, k: int, scope: Scope) -> Hits:
+        """The best `k` admitted rows that share a word with the query."""
+        ...
+
+    def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
+        """Which chunk each of the rows is."""
         ...
 
 
-class TextIndex(Protocol):
-    """Finds the rows whose words match a query."""
+class IndexStore(Protocol):
+    """Where the indexes of snapshots are kept."""
 
-    def search(self, query: str, k: int) -> Hits:
-        """The best `k` rows that share a word with the query."""
+    def holds(self, corpus: str, snapshot: str) -> bool:
+        """Whether a whole index of the snapshot is there."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write the index into an existing folder."""
+    def write(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
+        """Write an index: it is there whole afterwards, or, whatever happens meanwhile, not at all."""
+        ...
+
+    def open(self, corpus: str, snapshot: str) -> SnapshotIndex:
+        """Open what `write` wrote.
+
+        Raises:
+            IndexMissing: There is none.
+            IndexOutdated: An earlier version wrote it.
+        """
+        ...
+
+    def corpora(self) -> list[str]:
+        """The names of the corpora that have an index here."""
+        ...
+
+    def keep_only(self, corpus: str, snapshots: Collection[str]) -> None:
+        """Remove the indexes of the corpus's other snapshots, and what a crash left half-written."""
         ...

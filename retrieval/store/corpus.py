@@ -1,23 +1,24 @@
-"""What the retrieval room keeps in the database: document versions, snapshots, chunk spans, vectors, quarantine.
+"""What the retrieval room keeps in the database: document versions, snapshots, chunk spans, quarantine.
 
 Versions, chunks and vectors are written before the snapshot that names them and never change afterwards; a snapshot
 becomes visible in the one transaction of `publish`. So a reader sees a whole snapshot or the one before.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
-import numpy as np
-from sqlalchemy import Engine, Insert, Table, delete, insert, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Engine, Row, delete, insert, select
 
-from retrieval.embedders.port import Vectors
 from retrieval.errors import CorpusNotFound, DocumentNotFound, SnapshotNotFound
-from retrieval.store.tables import chunks, corpora, members, quarantine, snapshots, vectors, versions
+from retrieval.store.statements import batches, insert_or_ignore
+from retrieval.store.tables import chunks, corpora, members, quarantine, snapshots, versions
 from retrieval.types import (
+    UNLABELLED,
     Document,
+    Labels,
     PageSpan,
     ParsedText,
     Quarantined,
@@ -30,7 +31,7 @@ from retrieval.types import (
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A document's place in a snapshot: which version, and the folder or file it was ingested from."""
+    """A document's place in a snapshot: which version, the folder or file it was ingested from, and its labels."""
 
     doc_id: str
     version: str
@@ -38,6 +39,7 @@ class Member:
     sha256: str
     parser: str
     source: str
+    labels: Labels = UNLABELLED
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class ChunkRow:
 
 
 class CorpusStore:
-    """Documents, snapshots and vectors of all corpora."""
+    """Documents and snapshots of all corpora."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -94,16 +96,16 @@ class CorpusStore:
         return Snapshot(row.id, row.corpus, row.created, row.documents, row.chunks)
 
     def members(self, corpus: str, snapshot_id: str) -> list[Member]:
-        """The documents of a snapshot, in the order of their uris."""
+        """The documents of a snapshot, tenant by tenant, in the order of their uris."""
         query = (
             select(members, versions.c.uri, versions.c.sha256, versions.c.parser)
             .join(versions, (versions.c.doc_id == members.c.doc_id) & (versions.c.version == members.c.version))
             .where(members.c.corpus == corpus, members.c.snapshot == snapshot_id)
-            .order_by(versions.c.uri)
+            .order_by(members.c.tenant, versions.c.uri)
         )
         with self._engine.connect() as db:
             return [
-                Member(row.doc_id, row.version, row.uri, row.sha256, row.parser, row.source)
+                Member(row.doc_id, row.version, row.uri, row.sha256, row.parser, row.source, _labels(row))
                 for row in db.execute(query)
             ]
 
@@ -162,7 +164,7 @@ class CorpusStore:
         parsed = document.parsed
         with self._writes.begin() as db:
             db.execute(
-                _insert_or_ignore(self._engine, versions),
+                insert_or_ignore(self._engine, versions),
                 {
                     "doc_id": document.doc_id,
                     "version": document.version,
@@ -180,7 +182,7 @@ class CorpusStore:
             )
             if rows:
                 keyed = [{**asdict(row), "chunker": chunker, "ordinal": i} for i, row in enumerate(rows)]
-                db.execute(_insert_or_ignore(self._engine, chunks), keyed)
+                db.execute(insert_or_ignore(self._engine, chunks), keyed)
 
     def chunk_rows(self, doc_id: str, version: str, chunker: str) -> list[ChunkRow]:
         """The chunks of a version as `chunker` cut it, in order; empty where it has not yet."""
@@ -194,44 +196,6 @@ class CorpusStore:
                 ChunkRow(row.doc_id, row.version, row.start, row.end, row.context, row.text_sha256)
                 for row in db.execute(query)
             ]
-
-    def missing_vectors(self, embedder: str, hashes: Iterable[str]) -> set[str]:
-        """Which of the hashes have no vector yet."""
-        wanted = set(hashes)
-        with self._engine.connect() as db:
-            for batch in _batches(sorted(wanted)):
-                query = select(vectors.c.text_sha256).where(
-                    vectors.c.embedder == embedder, vectors.c.text_sha256.in_(batch)
-                )
-                wanted.difference_update(db.scalars(query))
-        return wanted
-
-    def put_vectors(self, embedder: str, rows: Mapping[str, Vectors]) -> None:
-        """Write vectors by the hash of their text, in one transaction."""
-        values = [
-            {"embedder": embedder, "text_sha256": key, "vector": np.asarray(vector, dtype="<f4").tobytes()}
-            for key, vector in rows.items()
-        ]
-        if values:
-            with self._writes.begin() as db:
-                db.execute(_insert_or_ignore(self._engine, vectors), values)
-
-    def vectors(self, embedder: str, hashes: Sequence[str], dimensions: int) -> Vectors:
-        """Vectors in the order of `hashes`: (n, dimensions) float32."""
-        positions: dict[str, list[int]] = {}
-        for position, key in enumerate(hashes):
-            positions.setdefault(key, []).append(position)
-        result = np.zeros((len(hashes), dimensions), dtype=np.float32)
-        with self._engine.connect() as db:
-            for batch in _batches(sorted(positions)):
-                query = select(vectors.c.text_sha256, vectors.c.vector).where(
-                    vectors.c.embedder == embedder, vectors.c.text_sha256.in_(batch)
-                )
-                for key, raw in db.execute(query):
-                    result[positions.pop(key)] = np.frombuffer(raw, dtype="<f4")
-        if positions:
-            raise LookupError(f"{len(positions)} vectors are missing; they must be stored before an index is built")
-        return result
 
     def publish(self, snapshot: Snapshot, manifest: str, documents: Sequence[Member]) -> None:
         """Write a snapshot and make it the one that serves, in one transaction."""
@@ -249,7 +213,10 @@ class CorpusStore:
             if documents:
                 db.execute(
                     insert(members),
-                    [{**key, "doc_id": d.doc_id, "version": d.version, "source": d.source} for d in documents],
+                    [
+                        {**key, "doc_id": d.doc_id, "version": d.version, "source": d.source, **_said(d.labels)}
+                        for d in documents
+                    ],
                 )
             db.execute(delete(corpora).where(corpora.c.name == snapshot.corpus))
             db.execute(insert(corpora), {"name": snapshot.corpus, "active_snapshot": snapshot.id})
@@ -267,11 +234,11 @@ class CorpusStore:
         touched = sorted({*cleared, *(row.uri for row in rows)})
         now = datetime.now(UTC)
         with self._writes.begin() as db:
-            for batch in _batches(touched):
+            for batch in batches(touched):
                 db.execute(delete(quarantine).where(quarantine.c.corpus == corpus, quarantine.c.uri.in_(batch)))
             values = [{**asdict(row), "corpus": corpus, "seen": now} for row in rows]
             if values:
-                db.execute(_insert_or_ignore(self._engine, quarantine), values)
+                db.execute(insert_or_ignore(self._engine, quarantine), values)
 
     def quarantined(self, corpus: str) -> list[Quarantined]:
         """The files of a corpus that could not become documents, by uri."""
@@ -282,14 +249,13 @@ class CorpusStore:
             ]
 
 
-def _insert_or_ignore(engine: Engine, table: Table) -> Insert:
-    """INSERT that leaves a row with the same key alone: rows here are immutable, a second write is the same row."""
-    if engine.dialect.name == "postgresql":
-        return postgresql.insert(table).on_conflict_do_nothing()
-    return sqlite.insert(table).on_conflict_do_nothing()
+def _said(labels: Labels) -> dict[str, str]:
+    return {
+        "tenant": labels.tenant,
+        "groups": json.dumps(labels.groups, ensure_ascii=False),
+        "attributes": json.dumps(dict(labels.attributes), ensure_ascii=False, sort_keys=True),
+    }
 
 
-def _batches(keys: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
-    """Slices small enough for a database's bound on parameters."""
-    for start in range(0, len(keys), size):
-        yield keys[start : start + size]
+def _labels(row: Row[Any]) -> Labels:
+    return Labels(row.tenant, tuple(json.loads(row.groups)), json.loads(row.attributes))

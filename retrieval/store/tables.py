@@ -96,6 +96,9 @@ members = Table(
     Column("doc_id", String(16), primary_key=True),
     Column("version", String(16), nullable=False),
     Column("source", Text, nullable=False),
+    Column("tenant", String(80), nullable=False, server_default=""),
+    Column("groups", Text, nullable=False, server_default="[]", comment="JSON: the groups that may see it; none: all"),
+    Column("attributes", Text, nullable=False, server_default="{}", comment="JSON: name and value"),
     ForeignKeyConstraint(["corpus", "snapshot"], ["snapshots.corpus", "snapshots.id"]),
     ForeignKeyConstraint(["doc_id", "version"], ["versions.doc_id", "versions.version"]),
 )

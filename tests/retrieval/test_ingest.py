@@ -221,6 +221,6 @@ async def test_an_index_of_an_earlier_version_is_not_taken_for_a_damaged_one(
     corpus: Services, build_services: Build, settings: Settings
 ) -> None:
     snapshot = corpus.corpora.active("default")
-    shutil.rmtree(settings.home / "indexes" / "default" / snapshot / "vectors")
+    (settings.home / "indexes" / "default" / snapshot / "labels.json").unlink()
     with pytest.raises(IndexOutdated, match="Ingest its documents again"):
         await build_services().retriever.search("canary", "default", 3)
