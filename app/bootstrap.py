@@ -15,7 +15,7 @@ from app.store.database import open_database
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
 from retrieval.chunking import Chunker
-from retrieval.config import RerankSettings
+from retrieval.config import RetrievalSettings
 from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
@@ -23,7 +23,7 @@ from retrieval.errors import IndexOutdated
 from retrieval.index.folder import IndexFolders
 from retrieval.ingest import Ingestor
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
-from retrieval.rerankers.port import KeepOrder, Reranker
+from retrieval.rerankers.port import KeepOrder
 from retrieval.search import Reader, Retriever
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
@@ -91,8 +91,7 @@ def build(
     folders = IndexFolders(settings.home / "indexes")
     reader = Reader(corpora, folders)
     rules = settings.retrieval
-    reranker = KeepOrder() if embedder or not rules.rerank.enabled else _reranker(rules.rerank)
-    retriever = Retriever(reader, embedders, executor, rules.candidates, rules.weights.model_dump(), reranker)
+    retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
     ingestor = Ingestor(
         store=corpora,
         vectors=EmbeddingCache(engine),
@@ -124,8 +123,19 @@ def build(
     return Services(settings, corpora, reader, retriever, ingestor, pipeline, turns, KeyStore(engine), executor)
 
 
-def _reranker(settings: RerankSettings) -> Reranker:
-    return CrossEncoderFusion(MsMarcoMiniLM(), settings)
+def _retriever(
+    reader: Reader, embedders: tuple[Embedder, ...], executor: Executor, rules: RetrievalSettings, *, rerank: bool
+) -> Retriever:
+    return Retriever(
+        reader,
+        embedders,
+        executor,
+        candidates=rules.candidates,
+        weights=rules.weights.model_dump(),
+        reranker=CrossEncoderFusion(MsMarcoMiniLM(), rules.rerank) if rerank and rules.rerank.enabled else KeepOrder(),
+        duplicate_similarity=rules.duplicate_similarity,
+        diversity=rules.diversity,
+    )
 
 
 def _provider(settings: LLMSettings, extractive: Extractive) -> Provider:

@@ -25,7 +25,7 @@ from app.types import (
     Usage,
 )
 from retrieval.search import Retriever
-from retrieval.types import Passage
+from retrieval.types import Passage, Query
 
 ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 
@@ -81,7 +81,8 @@ class ChatPipeline:
         clock = _Clock()
         question = standalone(request.question, request.history)
 
-        found = await self.retriever.search(question, request.corpus, self.settings.passages)
+        earlier = tuple(message.content for message in request.history if message.role == "user")
+        found = await self.retriever.search(Query(request.question, earlier), request.corpus, self.settings.passages)
         clock.lap("retrieve")
         yield PassagesFound(found.passages)
 

@@ -55,6 +55,10 @@ class RetrievalSettings(BaseModel):
     candidates: int = Field(100, ge=1, le=10_000, description="Hits taken from each retriever before fusion.")
     weights: FusionWeights = FusionWeights()
     rerank: RerankSettings = RerankSettings()
+    duplicate_similarity: float = Field(
+        0.9, gt=0, le=2, description="A passage this alike to a better one is left out (Jaccard, 5-word shingles)."
+    )
+    diversity: float = Field(0.0, ge=0, lt=1, description="How much likeness to better passages counts against (MMR).")
     parse: ParseLimits = ParseLimits()
     parse_workers: int = Field(2, ge=1, le=64)
     embed_group: int = Field(512, ge=1, le=4096, description="Chunks embedded and stored in one transaction.")

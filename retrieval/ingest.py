@@ -29,7 +29,10 @@ from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
 from retrieval.store.corpus import ChunkRow, CorpusStore, Member
 from retrieval.store.embeddings import EmbeddingCache
+from retrieval.store.texts import ChunkTexts
 from retrieval.types import Chunk, Document, IngestReport, ParsedFile, ReasonCode, Snapshot, Stage
+from retrieval.windows import windows
+from retrieval.words import index_words
 
 Progress = Callable[[str, int, int], None]
 """Called with (step, done, total) as work goes on."""
@@ -160,11 +163,12 @@ class Ingestor:
 
     def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
         """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
+        rows = self._read_together(embedder, rows)
         missing = self.vectors.missing(embedder.fingerprint, (row.text_sha256 for row in rows))
         todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
         if todo:
             report(f"embed {embedder.name}", 0, len(todo))
-        texts = _Texts(self.store)
+        texts = ChunkTexts(self.store)
         for start in range(0, len(todo), self.settings.embed_group):
             group = todo[start : start + self.settings.embed_group]
             vectors = embedder.embed_passages([texts.indexed(row) for row in group])
@@ -172,11 +176,23 @@ class Ingestor:
             report(f"embed {embedder.name}", start + len(group), len(todo))
         return len(todo)
 
+    def _read_together(self, embedder: Embedder, rows: Sequence[ChunkRow]) -> Sequence[ChunkRow]:
+        """For each chunk the text of which it has the vector: its own, or that of the window around it."""
+        if not embedder.window_chars:
+            return rows
+        texts = ChunkTexts(self.store)
+        found: list[ChunkRow] = []
+        for row in windows(rows, embedder.window_chars):
+            same = found and replace(row, text_sha256=found[-1].text_sha256) == found[-1]
+            found.append(found[-1] if same else replace(row, text_sha256=_sha256(texts.indexed(row))))
+        return found
+
     def _publish(self, corpus: str, members: Sequence[Member], rows: Sequence[ChunkRow], report: Progress) -> Snapshot:
         manifest = json.dumps(
             {
                 "corpus": corpus,
                 "parser": PARSER,
+                "index": INDEX,
                 "chunker": self.chunker.fingerprint,
                 "embedders": [embedder.fingerprint for embedder in self.embedders],
                 "documents": [[member.doc_id, member.version, asdict(member.labels)] for member in members],
@@ -195,34 +211,21 @@ class Ingestor:
         return snapshot
 
     def _vectors(self, rows: Sequence[ChunkRow]) -> dict[str, Vectors]:
-        hashes = [row.text_sha256 for row in rows]
-        return {
-            embedder.name: self.vectors.get(embedder.fingerprint, hashes, embedder.dimensions)
-            for embedder in self.embedders
-        }
+        found = {}
+        for embedder in self.embedders:
+            hashes = [row.text_sha256 for row in self._read_together(embedder, rows)]
+            found[embedder.name] = self.vectors.get(embedder.fingerprint, hashes, embedder.dimensions)
+        return found
 
-    def _words(self, rows: Sequence[ChunkRow]) -> list[str]:
-        texts = _Texts(self.store)
-        return [texts.indexed(row) for row in rows]
+    def _words(self, rows: Sequence[ChunkRow]) -> list[list[str]]:
+        texts = ChunkTexts(self.store)
+        return [index_words(texts.indexed(row), texts.language(row)) for row in rows]
 
+
+INDEX = "words-2 windows-1"
+"""How words and windows are made of a text: part of every snapshot id."""
 
 _DUPLICATE = "Another file is already known under this uri. Ingest the common parent folder, or use another corpus."
-
-
-class _Texts:
-    """Indexed texts of chunks, reading each document once while its chunks come in a row."""
-
-    def __init__(self, store: CorpusStore) -> None:
-        self._store = store
-        self._key = ("", "")
-        self._text = ""
-
-    def indexed(self, row: ChunkRow) -> str:
-        if (row.doc_id, row.version) != self._key:
-            self._key = (row.doc_id, row.version)
-            self._text = self._store.text(*self._key)
-        text = self._text[row.start : row.end]
-        return Chunk(row.doc_id, row.version, row.start, row.end, text, row.context).indexed_text
 
 
 def document_id(corpus: str, uri: str) -> str:
@@ -242,8 +245,12 @@ def _member(document: Document, file: SourceFile) -> Member:
 
 
 def _row(chunk: Chunk) -> ChunkRow:
-    digest = hashlib.sha256(chunk.indexed_text.encode()).hexdigest()
+    digest = _sha256(chunk.indexed_text)
     return ChunkRow(chunk.doc_id, chunk.version, chunk.start, chunk.end, chunk.context, digest)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:

@@ -7,6 +7,7 @@ from retrieval import sniff
 from retrieval.config import ParseLimits
 from retrieval.errors import ParseFailure
 from retrieval.inflate import check_pdf, check_zip
+from retrieval.language import likeliest
 from retrieval.parsers import csv, docx, eml, epub, html, markdown, pdf, pptx, spreadsheet, text
 from retrieval.types import ParsedText, ReasonCode, Stage
 
@@ -27,9 +28,6 @@ PARSERS: Mapping[str, Callable[[bytes], ParsedText]] = {
     epub.MEDIA_TYPE: epub.parse,
     text.MEDIA_TYPE: text.parse,
 }
-
-_MIN_LETTERS = 40  # below that a language is a guess
-_LANGUAGE_CHARS = 20_000
 
 
 def parse_bytes(data: bytes, limits: ParseLimits) -> ParsedText:
@@ -57,15 +55,4 @@ def parse_bytes(data: bytes, limits: ParseLimits) -> ParsedText:
         raise ParseFailure(ReasonCode.EMPTY, "there is no text in it")
     if len(parsed.text) > limits.max_text_chars:
         raise ParseFailure(ReasonCode.TOO_LARGE, f"more than {limits.max_text_chars:,} characters of text")
-    return replace(parsed, language=language_of(parsed.text))
-
-
-def language_of(text: str) -> str:
-    """Return the two-letter code of the language a text is written in, or "" if it is too short to tell."""
-    sample = text[:_LANGUAGE_CHARS]
-    if sum(map(str.isalpha, sample)) < _MIN_LETTERS:
-        return ""
-    import py3langid
-
-    code = str(py3langid.classify(sample)[0])
-    return code if len(code) == 2 else ""  # three letters: small languages, mostly guessed from tables and codes
+    return replace(parsed, language=likeliest(parsed.text))

@@ -3,17 +3,19 @@
 import asyncio
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
+from retrieval.diversity import spread, without_duplicates
 from retrieval.embedders.port import Embedder
 from retrieval.errors import IndexMissing, IndexOutdated
 from retrieval.fusion import Fused, Hits, fuse
 from retrieval.index.port import ChunkPlace, IndexStore, SnapshotIndex
+from retrieval.query import language, vector, weighted_words
 from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.store.corpus import CorpusStore
-from retrieval.types import OPEN, Document, Found, Passage, Scope
+from retrieval.types import OPEN, Document, Found, Passage, Query, Scope
 
 BM25 = "bm25"
 """The name of the word index among the parts."""
@@ -100,6 +102,10 @@ class Retriever:
     weights: Mapping[str, float] = field(default_factory=dict)
     """By part, "bm25" or an embedder's name; a part that is not named weighs 1, one that weighs 0 is not asked."""
     reranker: Reranker = field(default_factory=KeepOrder)
+    duplicate_similarity: float = 0.9
+    """From this Jaccard index of 5-word shingles on, a passage that repeats a better one is left out."""
+    diversity: float = 0.0
+    """How much likeness to better passages counts against a passage (MMR); 0: not at all."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -122,7 +128,7 @@ class Retriever:
             embedder.embed_query("warm up")
         self.reranker.warm_up()
 
-    async def search(self, query: str, corpus: str, k: int, scope: Scope = OPEN) -> Found:
+    async def search(self, query: Query | str, corpus: str, k: int, scope: Scope = OPEN) -> Found:
         """The best `k` passages that `scope` admits, best first; models and index work off the event loop.
 
         Raises:
@@ -131,25 +137,45 @@ class Retriever:
             IndexMissing: The snapshot is known, its index was removed.
             IndexOutdated: It was ingested with other embedders.
         """
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self._search, query, corpus, k, scope)
+        asked = Query(query) if isinstance(query, str) else query
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self._search, asked, corpus, k, scope)
 
-    def _search(self, query: str, corpus: str, k: int, scope: Scope) -> Found:
+    def _search(self, query: Query, corpus: str, k: int, scope: Scope) -> Found:
         snapshot, index = self.reader.at(corpus, scope.snapshot)
-        depth = max(k, self.candidates)
-        for name in self.parts:
-            if name != BM25 and name not in index.embedders:
-                raise IndexOutdated(corpus, f"vectors of {name}")
-        hits = {name: self._hits(name, query, index, depth, scope) for name in self.parts}
-        fused = fuse(hits, {name: self.weights.get(name, 1.0) for name in hits})[: max(k, self.reranker.depth)]
-        places = index.places([found.row for found in fused])
-        first = [self._passage(snapshot, *both) for both in zip(fused, places, strict=True)]
-        return Found(snapshot, tuple(self.reranker.rerank(query, first)[:k]))
+        wanted = max(k, self.reranker.depth)
+        hits = self._hits(query, index, corpus, max(k, self.candidates), scope)
+        fused = fuse(hits, {name: self.weights.get(name, 1.0) for name in hits})
+        first = self._distinct(snapshot, index, fused, wanted)
+        passages = self.reranker.rerank(query.text, first)
+        return Found(snapshot, tuple(spread(passages, self.diversity)[:k]))
 
-    def _hits(self, part: str, query: str, index: SnapshotIndex, depth: int, scope: Scope) -> Hits:
-        if part == BM25:
-            return index.matching(query, depth, scope)
-        embedder = next(embedder for embedder in self.embedders if embedder.name == part)
-        return index.nearest(part, embedder.embed_query(query), depth, scope)
+    def _hits(self, query: Query, index: SnapshotIndex, corpus: str, depth: int, scope: Scope) -> dict[str, Hits]:
+        """What each part finds. Embedders that never learnt the question's language are asked if words find nothing."""
+        found: dict[str, Hits] = {}
+        if BM25 in self.parts:
+            found[BM25] = index.matching(weighted_words(query), depth, scope)
+        words_found = BM25 in found and len(found[BM25].rows) > 0
+        spoken = language(query)
+        for embedder in self.embedders:
+            if embedder.name not in self.parts:
+                continue
+            if embedder.name not in index.embedders:
+                raise IndexOutdated(corpus, f"vectors of {embedder.name}")
+            if not words_found or not embedder.languages or spoken in embedder.languages:
+                found[embedder.name] = index.nearest(embedder.name, vector(query, embedder), depth, scope)
+        return found
+
+    def _distinct(self, snapshot: str, index: SnapshotIndex, fused: Sequence[Fused], count: int) -> list[Passage]:
+        """The best passages, `count` of them where there are as many that say different things."""
+        taken: list[Passage] = []
+        for start in range(0, len(fused), max(1, count)):
+            batch = fused[start : start + max(1, count)]
+            places = index.places([found.row for found in batch])
+            taken += [self._passage(snapshot, *both) for both in zip(batch, places, strict=True)]
+            taken = without_duplicates(taken, self.duplicate_similarity)
+            if len(taken) >= count:
+                break
+        return taken[:count]
 
     def _passage(self, snapshot: str, found: Fused, place: ChunkPlace) -> Passage:
         doc_id, version, start, end = place

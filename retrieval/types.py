@@ -148,6 +148,14 @@ class Labels:
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is asked, and what the same person asked before it in the conversation, oldest first."""
+
+    text: str
+    earlier: tuple[str, ...] = ()
+
+
 UNLABELLED = Labels()
 
 

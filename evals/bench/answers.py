@@ -10,7 +10,7 @@ from app.llm.answerable import probability
 from app.llm.extractive import Extractive, signals
 from app.pipeline import ChatPipeline
 from app.sentences import sentences
-from app.types import ChatRequest
+from app.types import ChatRequest, Message
 from evals.bench.corpus import corpus_name, ingest_rows
 from evals.bench.read import QueryRow, read_retrieval
 from evals.bench.results import BenchRequest, BenchResult, Score, Scores, Step, bootstrapped, mean, sampled
@@ -93,7 +93,8 @@ async def answers(services: "Services", request: BenchRequest, progress: Step | 
     simple = replace(services.pipeline, retriever=bm25)
     said: dict[str, list[Said]] = {"shipped": [], "always_abstain": [], "lead_bm25": [], "bm25": []}
     for done, gold in enumerate(golds, start=1):
-        question = ChatRequest(gold.query.asked(request.query_field), corpus=corpus)
+        asked = gold.query.asked(request.query_field)
+        question = ChatRequest(asked.text, tuple(Message("user", text) for text in asked.earlier), corpus)
         said["shipped"].append(await _turn(services.pipeline, question))
         said["always_abstain"].append(Said())
         said["lead_bm25"].append(await _lead(bm25, question))

@@ -13,6 +13,7 @@ from typing import IO, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from evals.errors import BenchError
+from retrieval.types import Query
 
 MAX_ROWS = 500_000
 MAX_LINE_BYTES = 4_000_000
@@ -20,6 +21,8 @@ MAX_FILE_BYTES = 2_000_000_000
 """After inflation: a small .gz may hold anything."""
 
 QueryField = Literal["text", "rewrite", "all_questions"]
+SPEAKER = "|user|:"
+"""Stands before each question of a conversation."""
 QUERY_FIELDS: tuple[QueryField, ...] = ("text", "rewrite", "all_questions")
 QRELS_HEADER = ["query-id", "corpus-id", "score"]
 
@@ -50,9 +53,11 @@ class QueryRow(Row):
     gold_sentences: tuple[str, ...] = ()
     source: str = ""
 
-    def asked(self, field: QueryField) -> str:
-        """The question as one of its fields has it. Speaker marks are labels, not words, and are left out."""
-        return (getattr(self, field) or "").replace("|user|:", "").strip()
+    def asked(self, field: QueryField) -> Query:
+        """The question as one of its fields has it; `all_questions` brings those before it, one after each mark."""
+        said = [part.strip() for part in (getattr(self, field) or "").split(SPEAKER)]
+        *earlier, last = [part for part in said if part] or [""]
+        return Query(last, tuple(earlier))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def read_retrieval(folder: Path, query_field: QueryField = "text") -> RetrievalS
     path = _rows_file(folder, "queries")
     queries = _by_id(path, QueryRow)
     for query in queries.values():
-        if not query.asked(query_field):
+        if not query.asked(query_field).text:
             raise BenchError(f"{path}: query '{query.id}' has no '{query_field}'. Choose another --query-field.")
     return RetrievalSet(
         list(corpus.values()), list(queries.values()), _qrels(folder / "qrels.tsv", corpus.keys(), queries.keys())

@@ -12,7 +12,7 @@ from evals.bench.read import RetrievalSet, read_retrieval
 from evals.bench.results import BenchRequest, BenchResult, Score, Scores, Step, mean, quantile, sampled
 from evals.errors import BenchError
 from retrieval.search import Retriever
-from retrieval.types import IngestReport, Passage
+from retrieval.types import IngestReport, Passage, Query
 
 if TYPE_CHECKING:
     from app.bootstrap import Services
@@ -100,7 +100,7 @@ async def retrieval(services: "Services", request: BenchRequest, progress: Step 
 
 
 async def deep_search(
-    retriever: Retriever, question: str, corpus: str, chunks: int, depth: int = DEPTH
+    retriever: Retriever, question: Query | str, corpus: str, chunks: int, depth: int = DEPTH
 ) -> tuple[list[Passage], int]:
     """Passages in shipped order, then as many deeper ones as give `depth` distinct documents.
 

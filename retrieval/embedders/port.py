@@ -20,6 +20,11 @@ class Embedder(Protocol):
     max_tokens: int
     """Longer texts are truncated by the model; the chunker keeps below it."""
 
+    window_chars: int
+    """It reads neighbouring chunks together, up to so many characters; 0: each chunk by itself."""
+    languages: frozenset[str]
+    """Those that it was trained on, by ISO 639-1 code; empty: it does not matter."""
+
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` as the model counts them, without special tokens."""
         ...

@@ -1,7 +1,7 @@
-"""BM25 over stemmed words with bm25s. The only door to bm25s."""
+"""BM25 with bm25s. The only door to bm25s."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.fusion import Hits
-from retrieval.words import content_words
 
 FOLDER = "bm25"
 K1, B = 1.2, 0.5
@@ -19,19 +18,18 @@ logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG
 
 
 class BM25Index:
-    """Lucene's BM25 over words stemmed by Snowball's English stemmer."""
+    """Lucene's BM25. Which words a text has is not decided here."""
 
     def __init__(self, bm25: Any | None) -> None:
         self._bm25 = bm25
 
     @classmethod
-    def build(cls, texts: Sequence[str]) -> "BM25Index":
-        """Index `texts`; row i is text i. Texts without a single word make an index that finds nothing."""
+    def build(cls, words: Sequence[Sequence[str]]) -> "BM25Index":
+        """Index rows by their words. Rows without a single word make an index that finds nothing."""
         index = cls(None)
-        words = [content_words(text) for text in texts]
         if any(words):
             index._bm25 = bm25s.BM25(k1=K1, b=B)
-            index._bm25.index(words, show_progress=False)
+            index._bm25.index([list(row) for row in words], show_progress=False)
         return index
 
     @classmethod
@@ -45,12 +43,15 @@ class BM25Index:
         if self._bm25 is not None:
             self._bm25.save(str(folder / FOLDER), show_progress=False)
 
-    def search(self, query: str, k: int, allowed: NDArray[np.bool_]) -> Hits:
-        """The best `k` of the `allowed` rows, (n,) bool, that share at least one word with the query."""
-        words = content_words(query)
+    def search(self, words: Mapping[str, float], k: int, allowed: NDArray[np.bool_]) -> Hits:
+        """The best `k` of the `allowed` rows, (n,) bool, that hold one of the words; each counts with its weight."""
         if self._bm25 is None or not words:
             return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
-        scores = np.asarray(self._bm25.get_scores(words), dtype=np.float32) * allowed
+        scores = np.zeros(len(allowed), dtype=np.float32)
+        for weight in sorted(set(words.values())):
+            of_weight = sorted(word for word, given in words.items() if given == weight)
+            scores += np.float32(weight) * np.asarray(self._bm25.get_scores(of_weight), dtype=np.float32)
+        scores *= allowed
         k = min(k, int(np.count_nonzero(scores > 0)))
         rows = np.argpartition(-scores, k - 1)[:k] if k else np.empty(0, np.int64)
         rows = rows[np.lexsort((rows, -scores[rows]))]

@@ -47,8 +47,8 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class IndexContents:
-    """A snapshot as an index takes it: row i has `vectors[embedder][i]` and the words of `texts[i]`."""
+    """A snapshot as an index takes it: row i has `vectors[embedder][i]` and the words `words[i]`, with repetitions."""
 
     rows: Rows
     vectors: Mapping[str, Vectors]
-    texts: Sequence[str]
+    words: Sequence[Sequence[str]]

@@ -45,9 +45,9 @@ class FolderIndex:
         """The best `k` admitted rows by inner product."""
         return self._search(scope, k, lambda part, allowed: part.dense[embedder].search(query, k, allowed))
 
-    def matching(self, query: str, k: int, scope: Scope) -> Hits:
-        """The best `k` admitted rows that share a word with the query."""
-        return self._search(scope, k, lambda part, allowed: part.bm25.search(query, k, allowed))
+    def matching(self, words: Mapping[str, float], k: int, scope: Scope) -> Hits:
+        """The best `k` admitted rows that hold one of the words."""
+        return self._search(scope, k, lambda part, allowed: part.bm25.search(words, k, allowed))
 
     def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
         """Which chunk each of the rows is."""
@@ -96,7 +96,7 @@ class IndexFolders:
             for name, vectors in contents.vectors.items():
                 (folder / VECTORS / name).mkdir(parents=True)
                 FaissIndex.build(vectors[first:after]).save(folder / VECTORS / name)
-            BM25Index.build(contents.texts[first:after]).save(folder)
+            BM25Index.build(contents.words[first:after]).save(folder)
         _sync_tree(draft)
         draft.rename(final)
         _sync(final.parent)

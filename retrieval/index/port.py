@@ -1,6 +1,6 @@
 """The ports behind which every index stands. A row is a chunk's position in its snapshot."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from retrieval.embedders.port import Vectors
@@ -27,8 +27,8 @@ class SnapshotIndex(Protocol):
         """The best `k` admitted rows by inner product with `query`, (dimensions,); fewer where there are fewer."""
         ...
 
-    def matching(self, query: str, k: int, scope: Scope) -> Hits:
-        """The best `k` admitted rows that share a word with the query."""
+    def matching(self, words: Mapping[str, float], k: int, scope: Scope) -> Hits:
+        """The best `k` admitted rows that hold one of the words, each counted with its weight."""
         ...
 
     def places(self, rows: Sequence[int]) -> list[ChunkPlace]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from retrieval import parsing, sniff
 from retrieval.config import ParseLimits
 from retrieval.errors import ParseFailure
-from retrieval.parsing import PARSERS, language_of, parse_bytes
+from retrieval.language import likeliest
+from retrieval.parsing import PARSERS, parse_bytes
 from retrieval.types import ReasonCode, Stage
 from tests.retrieval import samples
 
@@ -129,8 +130,8 @@ def test_memory_errors_are_left_to_the_worker(monkeypatch: pytest.MonkeyPatch) -
 def test_language() -> None:
     german = parse_bytes("Die Ente ist ein Vogel, der auf vielen Seen und Flüssen schwimmt.".encode(), LIMITS)
     assert german.language == "de"
-    assert language_of("Only a few letters here") == ""
-    assert language_of("12 34 " * 50) == ""
+    assert likeliest("Only a few letters here") == ""
+    assert likeliest("12 34 " * 50) == ""
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"%PDF-1.4\n", b"PK\x03\x04", b"<html>", b"From: a\nTo: b\n"]))

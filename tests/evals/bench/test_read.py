@@ -9,6 +9,7 @@ import pytest
 from evals.bench import read
 from evals.bench.read import read_retrieval
 from evals.errors import BenchError
+from retrieval.types import Query
 from tests.evals.bench.sets import DOCUMENTS, QRELS, jsonl, tsv, write_bench
 
 
@@ -26,7 +27,7 @@ def test_plain_and_windows_line_ends_are_read_alike(tmp_path: Path) -> None:
 
 def test_speaker_marks_are_no_words_of_a_question() -> None:
     row = read.QueryRow(id="q", text="x", all_questions="|user|: First?\n|user|: Second?")
-    assert row.asked("all_questions") == "First?\n Second?"
+    assert row.asked("all_questions") == Query("Second?", ("First?",))
 
 
 WRONG = {
