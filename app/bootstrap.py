@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from app.errors import ConfigError
 from app.grounding import Grounding
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
@@ -15,15 +16,17 @@ from app.store.database import open_database
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
 from retrieval.chunking import Chunker
-from retrieval.config import RetrievalSettings
+from retrieval.config import RerankSettings, RetrievalSettings
 from retrieval.embedders.bge import BgeSmall
+from retrieval.embedders.folder import FolderEmbedder
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
 from retrieval.errors import IndexOutdated
 from retrieval.index.folder import IndexFolders
 from retrieval.ingest import Ingestor
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
-from retrieval.rerankers.port import KeepOrder
+from retrieval.rerankers.folder import FolderScorer
+from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.search import Reader, Retriever
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
@@ -83,14 +86,14 @@ def build(
     """
     set_offline_variables()
     settings = settings or load_settings()
+    rules = settings.retrieval
     engine = open_database(settings.home)
     executor = ThreadPoolExecutor(MODEL_THREADS, thread_name_prefix="assay-model")
-    embedders = (embedder,) if embedder else tuple(EMBEDDERS[name]() for name in settings.retrieval.embedders)
+    embedders = (embedder,) if embedder else tuple(_embedder(name, rules) for name in rules.embedders)
 
     corpora = CorpusStore(engine)
     folders = IndexFolders(settings.home / "indexes")
     reader = Reader(corpora, folders)
-    rules = settings.retrieval
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
     ingestor = Ingestor(
         store=corpora,
@@ -131,11 +134,25 @@ def _retriever(
         embedders,
         executor,
         candidates=rules.candidates,
-        weights=rules.weights.model_dump(),
-        reranker=CrossEncoderFusion(MsMarcoMiniLM(), rules.rerank) if rerank and rules.rerank.enabled else KeepOrder(),
+        weights=rules.weights,
+        reranker=_reranker(rules.rerank) if rerank and rules.rerank.enabled else KeepOrder(),
         duplicate_similarity=rules.duplicate_similarity,
         diversity=rules.diversity,
     )
+
+
+def _embedder(name: str, rules: RetrievalSettings) -> Embedder:
+    if name in rules.models:
+        return FolderEmbedder(name, rules.models[name])
+    if name not in EMBEDDERS:
+        raise ConfigError(
+            f"No embedder is called '{name}': use {', '.join(EMBEDDERS)}, or name it in retrieval.models."
+        )
+    return EMBEDDERS[name]()
+
+
+def _reranker(rules: RerankSettings) -> Reranker:
+    return CrossEncoderFusion(FolderScorer(rules.kind, rules.folder) if rules.folder else MsMarcoMiniLM(), rules)
 
 
 def _provider(settings: LLMSettings, extractive: Extractive) -> Provider:

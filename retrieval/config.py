@@ -1,6 +1,7 @@
 """Settings of the retrieval room."""
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,16 +20,6 @@ class ParseLimits(BaseModel):
     max_memory_bytes: int = Field(1_500_000_000, gt=0, description="Address space a parse may add to its worker.")
 
 
-class FusionWeights(BaseModel):
-    """Weight of each retriever in the normalised weighted average. They need not sum to one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bm25: float = Field(1.0, ge=0)
-    minilm: float = Field(1.0, ge=0, description="Counts where `minilm` is among the embedders.")
-    bge: float = Field(1.0, ge=0, description="Counts where `bge` is among the embedders.")
-
-
 class RerankSettings(BaseModel):
     """The second look at the best passages, by a cross-encoder."""
 
@@ -38,6 +29,10 @@ class RerankSettings(BaseModel):
     candidates: int = Field(8, ge=1, le=200, description="Passages that the cross-encoder may read.")
     weight: float = Field(1.0, ge=0, description="Of its score, beside the first stage's weight of 1.")
     max_tokens: int = Field(6_000, ge=1, description="Budget of one question: tokens of queries and passages read.")
+    kind: Literal["cross_encoder", "sparse", "multi_vector"] = Field(
+        "cross_encoder", description="What lies in `folder`."
+    )
+    folder: Path | None = Field(None, description="A sentence-transformers model in place of the packaged one.")
     timeout_ms: int = Field(
         2_000, ge=1, description="On an overloaded machine it stops here; the rest keep their order."
     )
@@ -48,12 +43,17 @@ class RetrievalSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    embedders: tuple[Literal["minilm", "bge"], ...] = Field(
-        ("minilm", "bge"), min_length=1, description="The first one also counts chunks and reads sentences."
+    embedders: tuple[str, ...] = Field(
+        ("minilm", "bge"),
+        min_length=1,
+        description="`minilm`, `bge`, or a name of `models`. The first one also counts chunks and reads sentences.",
     )
+    models: dict[str, Path] = Field({}, description="Folders of further sentence-transformers embedders, by name.")
     chunk_tokens: int = Field(200, ge=32, le=8192, description="Upper bound of a chunk, in tokens of the embedder.")
     candidates: int = Field(100, ge=1, le=10_000, description="Hits taken from each retriever before fusion.")
-    weights: FusionWeights = FusionWeights()
+    weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
+        {}, description="Of `bm25` and each embedder in the weighted average; one that is not named weighs 1."
+    )
     rerank: RerankSettings = RerankSettings()
     duplicate_similarity: float = Field(
         0.9, gt=0, le=2, description="A passage this alike to a better one is left out (Jaccard, 5-word shingles)."

@@ -29,7 +29,10 @@ MAX_PAIR_TOKENS = 384
 class PairScorer(Protocol):
     """Reads a query and a passage together."""
 
-    fingerprint: str
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights."""
+        ...
 
     def count_tokens(self, text: str) -> int:
         """Tokens of `text` as the model counts them."""
