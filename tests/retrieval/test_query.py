@@ -120,3 +120,21 @@ def test_diversity_moves_likeness_down_and_zero_changes_nothing() -> None:
     ]
     assert spread(passages, 0.0) == passages
     assert spread(passages, 0.5) == [passages[0], passages[2], passages[1]]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abcd"), min_size=1, max_size=12).map(" ".join), max_size=8), st.floats(0.05, 1)
+)
+def test_the_shortcut_for_duplicates_finds_what_comparing_all_does(texts: list[str], similarity: float) -> None:
+    def alike(one: str, other: str) -> float:
+        a, b = (
+            {" ".join(words[i : i + 5]) for i in range(max(1, len(words) - 4))}
+            for words in (one.split(), other.split())
+        )
+        return len(a & b) / len(a | b)
+
+    kept: list[str] = []
+    for text in texts:
+        if all(alike(text, other) < similarity for other in kept):
+            kept.append(text)
+    assert [found.text for found in without_duplicates([passage(text) for text in texts], similarity)] == kept
