@@ -17,19 +17,24 @@ from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
 from retrieval.chunking import Chunker
 from retrieval.config import RerankSettings, RetrievalSettings
+from retrieval.contract.gate import Gate
 from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.folder import FolderEmbedder
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
 from retrieval.errors import IndexOutdated
 from retrieval.index.folder import IndexFolders
+from retrieval.index.port import IndexStore
 from retrieval.ingest import Ingestor
+from retrieval.publish import Publisher
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
 from retrieval.rerankers.folder import FolderScorer
 from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.search import Reader, Retriever
+from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
+from retrieval.store.profiles import ProfileStore
 from retrieval.workers import ParserPool
 
 _log = logging.getLogger(__name__)
@@ -49,6 +54,7 @@ class Services:
     reader: Reader
     retriever: Retriever
     ingestor: Ingestor
+    snapshots: Snapshots
     pipeline: ChatPipeline
     turns: TurnStore
     keys: KeyStore
@@ -95,17 +101,7 @@ def build(
     folders = IndexFolders(settings.home / "indexes")
     reader = Reader(corpora, folders)
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
-    ingestor = Ingestor(
-        store=corpora,
-        vectors=EmbeddingCache(engine),
-        indexes=folders,
-        embedders=embedders,
-        chunker=Chunker(rules.chunk_tokens, embedders[0].count_tokens),
-        open_parser=lambda: ParserPool(rules.parse, rules.parse_workers),
-        locks=settings.home / "locks",
-        settings=rules,
-    )
-
+    ingestor, snapshots = _library(settings, corpora, EmbeddingCache(engine), ProfileStore(engine), folders, embedders)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
@@ -123,7 +119,39 @@ def build(
         settings=settings.chat,
         max_tokens=settings.llm.max_tokens,
     )
-    return Services(settings, corpora, reader, retriever, ingestor, pipeline, turns, KeyStore(engine), executor)
+    return Services(
+        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), executor
+    )
+
+
+def _library(
+    settings: Settings,
+    corpora: CorpusStore,
+    vectors: EmbeddingCache,
+    profiles: ProfileStore,
+    indexes: IndexStore,
+    embedders: tuple[Embedder, ...],
+) -> tuple[Ingestor, Snapshots]:
+    rules = settings.retrieval
+    publisher = Publisher(
+        store=corpora,
+        vectors=vectors,
+        indexes=indexes,
+        embedders=embedders,
+        chunker=Chunker(rules.chunk_tokens, embedders[0].count_tokens),
+        embed_group=rules.embed_group,
+        keep_indexes=rules.keep_indexes,
+    )
+    ingestor = Ingestor(
+        store=corpora,
+        publisher=publisher,
+        gate=Gate(corpora, profiles, settings.home / "contracts"),
+        open_parser=lambda: ParserPool(rules.parse, rules.parse_workers),
+        locks=settings.home / "locks",
+        settings=rules,
+    )
+
+    return ingestor, Snapshots(corpora, publisher, settings.home / "locks")
 
 
 def _retriever(

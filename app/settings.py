@@ -60,6 +60,15 @@ class ChatSettings(BaseModel):
     record_text: bool = Field(False, description="Keep questions and answers with a turn, not only what it cited.")
 
 
+class AlertSettings(BaseModel):
+    """Who is told when something needs a person."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    webhook_url: SecretStr | None = Field(None, description="Gets a JSON body by POST. Default: nobody is told.")
+    timeout_s: float = Field(5.0, gt=0, le=60)
+
+
 class HttpSettings(BaseModel):
     """The HTTP door."""
 
@@ -84,6 +93,7 @@ class Settings(BaseSettings):
     llm: LLMSettings = LLMSettings()
     chat: ChatSettings = ChatSettings()
     http: HttpSettings = HttpSettings()
+    alerts: AlertSettings = AlertSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
 
     @classmethod

@@ -69,7 +69,7 @@ def ingest_ratio(rows: list[dict], home: Path, repeats: int = 3) -> None:
 
 def indexed_texts(services: Services) -> list[str]:
     snapshot = services.corpora.active("default")
-    chunker = services.ingestor.chunker
+    chunker = services.ingestor.publisher.chunker
     return [
         chunk.indexed_text
         for member in services.corpora.members("default", snapshot)

@@ -55,8 +55,8 @@ class RetrievalSettings(BaseModel):
         {}, description="Of `bm25` and each embedder in the weighted average; one that is not named weighs 1."
     )
     rerank: RerankSettings = RerankSettings()
-    duplicate_similarity: float = Field(
-        0.9, gt=0, le=2, description="A passage this alike to a better one is left out (Jaccard, 5-word shingles)."
+    duplicate_similarity: float | None = Field(
+        None, gt=0, le=1, description="A passage this alike to a better one is left out (Jaccard, 5-word shingles)."
     )
     diversity: float = Field(0.0, ge=0, lt=1, description="How much likeness to better passages counts against (MMR).")
     parse: ParseLimits = ParseLimits()

@@ -9,14 +9,14 @@ from retrieval.words import content_words
 SHINGLE_WORDS = 5
 
 
-def without_duplicates(passages: Sequence[Passage], similarity: float) -> list[Passage]:
+def without_duplicates(passages: Sequence[Passage], similarity: float | None) -> list[Passage]:
     """The passages without those that repeat a better one.
 
     Args:
         passages: Best first.
-        similarity: From this Jaccard index of 5-word shingles on, one repeats the other. Above 1 keeps all.
+        similarity: From this Jaccard index of 5-word shingles on, one repeats the other; None keeps all.
     """
-    if similarity > 1:
+    if similarity is None:
         return list(passages)
     kept: list[Passage] = []
     seen: list[frozenset[str]] = []

@@ -7,7 +7,11 @@ RetrievalError
 │   ├── DocumentNotFound   no such document in the snapshot
 │   ├── IndexMissing       the snapshot's index is not there
 │   ├── IndexOutdated      the snapshot's index lacks what the settings ask for
+│   ├── ContractBroken     documents would break the corpus's contract: the old snapshot keeps serving
+│   ├── NoRollback         there is no snapshot to go back to
 │   └── IngestRunning      another ingest of the same corpus holds the lock
+├── LabelsBroken           what is said of a document beside it cannot be read: it is quarantined
+├── ContractInvalid        a contract cannot be read or demands what is not known
 ├── PathNotFound           a path or pattern to ingest matches nothing
 ├── ModelMissing           weights are not installed or not the recorded ones
 └── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
@@ -48,6 +52,22 @@ class IndexOutdated(CorpusError):
 
     def __init__(self, corpus: str, lacks: str) -> None:
         super().__init__(f"The index of '{corpus}' has no {lacks}. Ingest its documents again: only that is computed.")
+
+
+class ContractBroken(CorpusError):
+    """Documents would break the corpus's contract: the old snapshot keeps serving."""
+
+
+class NoRollback(CorpusError):
+    """There is no snapshot to go back to."""
+
+
+class LabelsBroken(RetrievalError):
+    """What is said of a document beside it cannot be read: it is quarantined."""
+
+
+class ContractInvalid(RetrievalError):
+    """A contract cannot be read or demands what is not known."""
 
 
 class IngestRunning(CorpusError):

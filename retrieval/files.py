@@ -5,10 +5,11 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retrieval.errors import IngestRunning, PathNotFound
+from retrieval.errors import IngestRunning, LabelsBroken, PathNotFound
+from retrieval.labels import LabelReader, is_label_file
 from retrieval.types import UNLABELLED, Labels
 
 
@@ -20,6 +21,8 @@ class SourceFile:
     path: Path
     source: str
     labels: Labels = UNLABELLED
+    labels_fault: str = ""
+    """Why the labels could not be read: such a file becomes no document, for nobody knows who may see it."""
 
 
 def list_files(paths: Sequence[str | Path]) -> list[SourceFile]:
@@ -43,9 +46,10 @@ def _expand(named: str) -> list[SourceFile]:
     path = Path(named).expanduser()
     if path.is_dir():
         root = path.resolve()
-        return [SourceFile(_uri(file.relative_to(root)), file, str(root)) for file in _walk(root)]
+        return _labelled([SourceFile(_uri(file.relative_to(root)), file, str(root)) for file in _walk(root)], root)
     if path.is_file():
-        return [SourceFile(_uri(Path(path.name)), path.resolve(), str(path.resolve()))]
+        found = path.resolve()
+        return _labelled([SourceFile(_uri(Path(path.name)), found, str(found))], found.parent)
     if not glob.has_magic(named):
         raise PathNotFound(
             f"'{named}' does not exist. Name a file, a folder or a quoted pattern such as 'docs/**/*.md'."
@@ -54,7 +58,19 @@ def _expand(named: str) -> list[SourceFile]:
     files = sorted(Path(match).resolve() for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
     if not files:
         raise PathNotFound(f"The pattern '{named}' matches no file.")
-    return [SourceFile(_uri(file.relative_to(base)), file, str(base)) for file in files if file.is_relative_to(base)]
+    inside = [file for file in files if file.is_relative_to(base) and not is_label_file(file.name)]
+    return _labelled([SourceFile(_uri(file.relative_to(base)), file, str(base)) for file in inside], base)
+
+
+def _labelled(files: Sequence[SourceFile], root: Path) -> list[SourceFile]:
+    reader = LabelReader(root)
+    found = []
+    for file in files:
+        try:
+            found.append(replace(file, labels=reader.labels(file.path)))
+        except LabelsBroken as error:
+            found.append(replace(file, labels_fault=str(error)))
+    return found
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -63,7 +79,7 @@ def _walk(root: Path) -> Iterator[Path]:
         for name in sorted(files):
             file = Path(folder) / name
             inside = not file.is_symlink() or file.resolve().is_relative_to(root)
-            if not name.startswith(".") and inside and file.exists():
+            if not name.startswith(".") and not is_label_file(name) and inside and file.exists():
                 yield file
 
 

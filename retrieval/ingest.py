@@ -1,41 +1,28 @@
-"""Files in, a new snapshot out. Every step may be killed: the next ingest takes up what was stored.
-
-Order of writes: document versions with their chunks, vectors, the index folder, and last the one transaction that
-makes the snapshot the one that serves. All but the last only add immutable rows under content hashes.
-"""
+"""Files in, a new snapshot out, unless the corpus's contract stops it. Every step may be killed."""
 
 import hashlib
 import json
 import os
-import stat
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
-from retrieval.chunking import Chunker
 from retrieval.config import RetrievalSettings
-from retrieval.embedders.port import Embedder, Vectors
-from retrieval.errors import CorpusNotFound, ParseFailure
+from retrieval.contract.facts import Fact
+from retrieval.contract.gate import Gate
+from retrieval.contract.profile import profile
+from retrieval.errors import ParseFailure
 from retrieval.files import SourceFile, corpus_lock
-from retrieval.index.contents import IndexContents, Rows
-from retrieval.index.port import IndexStore
 from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
-from retrieval.store.corpus import ChunkRow, CorpusStore, Member
-from retrieval.store.embeddings import EmbeddingCache
-from retrieval.store.texts import ChunkTexts
-from retrieval.types import Chunk, Document, IngestReport, ParsedFile, ReasonCode, Snapshot, Stage
-from retrieval.windows import windows
-from retrieval.words import index_words
-
-Progress = Callable[[str, int, int], None]
-"""Called with (step, done, total) as work goes on."""
+from retrieval.publish import Progress, Publisher, digest, silent
+from retrieval.reading import open_regular
+from retrieval.store.corpus import CorpusStore
+from retrieval.store.rows import Member
+from retrieval.types import Document, IngestReport, ParsedFile, ParsedText, ReasonCode, Severity, Snapshot, Stage
 
 
 class FileParser(Protocol):
@@ -51,10 +38,8 @@ class Ingestor:
     """Turns files into snapshots of a corpus."""
 
     store: CorpusStore
-    vectors: EmbeddingCache
-    indexes: IndexStore
-    embedders: Sequence[Embedder]
-    chunker: Chunker
+    publisher: Publisher
+    gate: Gate
     open_parser: Callable[[], AbstractContextManager[FileParser]]
     locks: Path
     settings: RetrievalSettings
@@ -73,22 +58,25 @@ class Ingestor:
         Raises:
             IngestRunning: Another process ingests into the corpus.
         """
-        report = progress or (lambda step, done, total: None)
+        report = progress or silent
         started = time.monotonic()
+        contract = self.gate.contract(corpus)
         with corpus_lock(self.locks / f"{corpus}.lock"):
-            before = self._members(corpus)
+            before = self.members(corpus)
             state = CorpusState({member.uri: member for member in before})
             todo = self._changed(files, state)
             self._parse(corpus, todo, state, report)
             self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
             state.prune(prune, {file.uri for file in files})
-            rows = [row for member in state.sorted() for row in self._rows(member)]
-            embedded = max(self._embed(embedder, rows, report) for embedder in self.embedders)
-            snapshot = self._publish(corpus, state.sorted(), rows, report)
+            breaches = self.gate.check(contract, state.sorted(), before)
+            stopped = any(breach.severity is Severity.ERROR for breach in breaches)
+            embedded, snapshot = 0, self._serving(corpus)
+            if not stopped:
+                snapshot, embedded = self.publisher.publish(corpus, state.sorted(), contract, report)
         return IngestReport(
-            snapshot=snapshot.id,
-            documents=snapshot.documents,
-            chunks=snapshot.chunks,
+            snapshot=snapshot.id if snapshot else "",
+            documents=snapshot.documents if snapshot else 0,
+            chunks=snapshot.chunks if snapshot else 0,
             added=state.added,
             changed=state.changed,
             unchanged=state.unchanged,
@@ -96,24 +84,43 @@ class Ingestor:
             embedded=embedded,
             quarantined=tuple(sorted(state.quarantined, key=lambda row: row.uri)),
             seconds=round(time.monotonic() - started, 3),
+            breaches=breaches,
+            switched=not stopped,
         )
 
-    def _active(self, corpus: str) -> list[str]:
-        """The snapshot that serves, if there is one."""
-        try:
-            return [self.store.active(corpus)]
-        except CorpusNotFound:
-            return []
+    def examine(self, files: Sequence[SourceFile], progress: Progress | None = None) -> tuple[list[Fact], int]:
+        """What files would be as documents, without storing anything.
 
-    def _members(self, corpus: str) -> list[Member]:
-        return [member for snapshot in self._active(corpus) for member in self.store.members(corpus, snapshot)]
+        Returns:
+            The documents, and how many files would be quarantined.
+        """
+        report = progress or silent
+        labels = {file.uri: file.labels for file in files if not file.labels_fault}
+        found: list[Fact] = []
+        with self.open_parser() as parser:
+            parsed = parser.parse_all((file.uri, file.path) for file in files if file.uri in labels)
+            for done, (uri, result) in enumerate(parsed, start=1):
+                if not isinstance(result, ParseFailure):
+                    text = result.parsed
+                    found.append(Fact(uri, labels[uri], profile(text.text, text.language, result.modified)))
+                report("parse", done, len(files))
+        return sorted(found, key=lambda fact: fact.uri), len(files) - len(found)
+
+    def _serving(self, corpus: str) -> Snapshot | None:
+        return next((self.store.snapshot(corpus, snapshot) for snapshot in self.publisher.active(corpus)), None)
+
+    def members(self, corpus: str) -> list[Member]:
+        """The documents of the snapshot that serves; none where none does."""
+        return [member for snapshot in self.publisher.active(corpus) for member in self.store.members(corpus, snapshot)]
 
     def _changed(self, files: Sequence[SourceFile], state: "CorpusState") -> list[SourceFile]:
         """The files whose bytes are new; the others are counted as unchanged."""
         todo: dict[str, SourceFile] = {}
         for file in files:
             known = state.members.get(file.uri)
-            if file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
+            if file.labels_fault:
+                state.withdraw(file.uri, file.labels_fault)
+            elif file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
             elif known and known.parser == PARSER and known.sha256 == self._sha256(file.path):
                 state.keep(replace(known, source=file.source, labels=file.labels))
@@ -124,10 +131,8 @@ class Ingestor:
     def _sha256(self, path: Path) -> str | None:
         """The hash of a file's bytes, or None where the parser will say why it cannot be read."""
         try:
-            # Non-blocking: a FIFO in a known file's place would hold the ingest, and with it the corpus, for ever.
-            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-                status = os.fstat(file.fileno())
-                if not stat.S_ISREG(status.st_mode) or status.st_size > self.settings.parse.max_file_bytes:
+            with open_regular(path) as file:
+                if os.fstat(file.fileno()).st_size > self.settings.parse.max_file_bytes:
                     return None
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError:
@@ -145,124 +150,31 @@ class Ingestor:
                     state.quarantine(uri, result.code, result.detail, result.stage)
                 else:
                     document = _document(corpus, uri, result)
-                    self._store_document(document)
+                    self.publisher.store_document(document)
                     state.put(_member(document, named[uri]))
                 report("parse", done, len(todo))
 
-    def _store_document(self, document: Document) -> None:
-        rows = [_row(chunk) for chunk in self.chunker.chunk(document)]
-        self.store.put_document(document, self.chunker.fingerprint, rows)
-
-    def _rows(self, member: Member) -> list[ChunkRow]:
-        """The chunks of a member; a version that another chunker cut is cut anew."""
-        rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
-        if not rows:
-            self._store_document(self.store.document(member.doc_id, member.version))
-            rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
-        return rows
-
-    def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
-        """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
-        rows = self._read_together(embedder, rows)
-        missing = self.vectors.missing(embedder.fingerprint, (row.text_sha256 for row in rows))
-        todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
-        if todo:
-            report(f"embed {embedder.name}", 0, len(todo))
-        texts = ChunkTexts(self.store)
-        for start in range(0, len(todo), self.settings.embed_group):
-            group = todo[start : start + self.settings.embed_group]
-            vectors = embedder.embed_passages([texts.indexed(row) for row in group])
-            self.vectors.put(embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)})
-            report(f"embed {embedder.name}", start + len(group), len(todo))
-        return len(todo)
-
-    def _read_together(self, embedder: Embedder, rows: Sequence[ChunkRow]) -> Sequence[ChunkRow]:
-        """For each chunk the text of which it has the vector: its own, or that of the window around it."""
-        if not embedder.window_chars:
-            return rows
-        texts = ChunkTexts(self.store)
-        found: list[ChunkRow] = []
-        for row in windows(rows, embedder.window_chars):
-            same = found and replace(row, text_sha256=found[-1].text_sha256) == found[-1]
-            found.append(found[-1] if same else replace(row, text_sha256=_sha256(texts.indexed(row))))
-        return found
-
-    def _publish(self, corpus: str, members: Sequence[Member], rows: Sequence[ChunkRow], report: Progress) -> Snapshot:
-        manifest = json.dumps(
-            {
-                "corpus": corpus,
-                "parser": PARSER,
-                "index": INDEX,
-                "chunker": self.chunker.fingerprint,
-                "embedders": [embedder.fingerprint for embedder in self.embedders],
-                "documents": [[member.doc_id, member.version, asdict(member.labels)] for member in members],
-            },
-            sort_keys=True,
-        )
-        snapshot = Snapshot(_digest(manifest), corpus, datetime.now(UTC), len(members), len(rows))
-        if not self.indexes.holds(corpus, snapshot.id):
-            report("index", 0, 1)
-            contents = IndexContents(_positions(members, rows), self._vectors(rows), self._words(rows))
-            self.indexes.write(corpus, snapshot.id, contents)
-            report("index", 1, 1)
-        before = self._active(corpus)
-        self.store.publish(snapshot, manifest, members)
-        self.indexes.keep_only(corpus, [snapshot.id, *before, *self.store.newest(corpus, self.settings.keep_indexes)])
-        return snapshot
-
-    def _vectors(self, rows: Sequence[ChunkRow]) -> dict[str, Vectors]:
-        found = {}
-        for embedder in self.embedders:
-            hashes = [row.text_sha256 for row in self._read_together(embedder, rows)]
-            found[embedder.name] = self.vectors.get(embedder.fingerprint, hashes, embedder.dimensions)
-        return found
-
-    def _words(self, rows: Sequence[ChunkRow]) -> list[list[str]]:
-        texts = ChunkTexts(self.store)
-        return [index_words(texts.indexed(row), texts.language(row)) for row in rows]
-
-
-INDEX = "words-2 windows-1"
-"""How words and windows are made of a text: part of every snapshot id."""
 
 _DUPLICATE = "Another file is already known under this uri. Ingest the common parent folder, or use another corpus."
 
 
 def document_id(corpus: str, uri: str) -> str:
     """The id that names a document for life: 16 hexadecimal digits of corpus and uri."""
-    return _digest(f"{corpus}\0{uri}")
+    return digest(f"{corpus}\0{uri}")
+
+
+def version_of(parsed: ParsedText, sha256: str, parser: str) -> str:
+    """The name of a version: the same file by the same parser is the same version, on any machine."""
+    return digest(json.dumps([parsed.text, parsed.title, [s.start for s in parsed.sections], sha256, parser]))
 
 
 def _document(corpus: str, uri: str, file: ParsedFile) -> Document:
-    """A version is named by its content: the same file by the same parser is the same version, on any machine."""
-    parsed = file.parsed
-    content = json.dumps([parsed.text, parsed.title, [s.start for s in parsed.sections], file.sha256, PARSER])
-    return Document(document_id(corpus, uri), _digest(content), uri, file.sha256, PARSER, file.modified, parsed)
+    version = version_of(file.parsed, file.sha256, PARSER)
+    return Document(document_id(corpus, uri), version, uri, file.sha256, PARSER, file.modified, file.parsed)
 
 
 def _member(document: Document, file: SourceFile) -> Member:
     return Member(document.doc_id, document.version, file.uri, document.sha256, PARSER, file.source, file.labels)
-
-
-def _row(chunk: Chunk) -> ChunkRow:
-    digest = _sha256(chunk.indexed_text)
-    return ChunkRow(chunk.doc_id, chunk.version, chunk.start, chunk.end, chunk.context, digest)
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
-    documents = tuple((member.doc_id, member.version) for member in members)
-    number = {key: i for i, key in enumerate(documents)}
-    return Rows(
-        documents,
-        tuple(member.labels for member in members),
-        np.array([number[row.doc_id, row.version] for row in rows], dtype=np.int32),
-        np.array([row.start for row in rows], dtype=np.int32),
-        np.array([row.end for row in rows], dtype=np.int32),
-    )
 
 
 def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:
@@ -271,7 +183,3 @@ def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:
     if known.source == file.source or not source.is_absolute():  # a label such as "upload" names no place on disk
         return False
     return source.is_file() or (source / known.uri).is_file()
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from retrieval.store.corpus import Member
+from retrieval.store.rows import Member
 from retrieval.types import Quarantined, ReasonCode, Stage
 
 
@@ -34,12 +34,17 @@ class CorpusState:
         """Note a file that could not become a document; an old version of it stays."""
         self.quarantined.append(Quarantined(uri, code, detail, stage))
 
+    def withdraw(self, uri: str, detail: str) -> None:
+        """Quarantine a file whose labels are broken, and its old version with it: who may see it is not known."""
+        self.quarantine(uri, ReasonCode.BROKEN_LABELS, detail, Stage.READ)
+        self.removed += self.members.pop(uri, None) is not None
+
     def prune(self, sources: Collection[str], uris: set[str]) -> None:
         """Drop the documents of `sources` whose files are not among `uris` any more."""
         gone = [uri for uri, member in self.members.items() if member.source in sources and uri not in uris]
         for uri in gone:
             del self.members[uri]
-        self.removed = len(gone)
+        self.removed += len(gone)
 
     def sorted(self) -> list[Member]:
         """The documents tenant by tenant, in the order of their uris."""

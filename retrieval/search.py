@@ -102,8 +102,8 @@ class Retriever:
     weights: Mapping[str, float] = field(default_factory=dict)
     """By part, "bm25" or an embedder's name; a part that is not named weighs 1, one that weighs 0 is not asked."""
     reranker: Reranker = field(default_factory=KeepOrder)
-    duplicate_similarity: float = 0.9
-    """From this Jaccard index of 5-word shingles on, a passage that repeats a better one is left out."""
+    duplicate_similarity: float | None = None
+    """From this Jaccard index of 5-word shingles on, a passage that repeats a better one is left out; None: never."""
     diversity: float = 0.0
     """How much likeness to better passages counts against a passage (MMR); 0: not at all."""
 

@@ -20,6 +20,7 @@ class ReasonCode(StrEnum):
     BOMB = "bomb"
     UNREADABLE = "unreadable"
     DUPLICATE_URI = "duplicate_uri"
+    BROKEN_LABELS = "broken_labels"
 
 
 class Stage(StrEnum):
@@ -147,6 +148,10 @@ class Labels:
     groups: tuple[str, ...] = ()
     attributes: Mapping[str, Attribute] = field(default_factory=dict)
 
+    def access(self) -> Access:
+        """The access of one who may see the document."""
+        return Access(self.tenant, frozenset(self.groups))
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -161,10 +166,7 @@ UNLABELLED = Labels()
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a search may find: what `access` sees and, of that, what has all the attributes of `where`.
-
-    `snapshot` names the snapshot to search; None is the one that serves.
-    """
+    """What a search may find: what `access` sees and, of that, what has all of `where`; in which snapshot (or None)."""
 
     access: Access = field(default_factory=Access)
     where: Mapping[str, Attribute] = field(default_factory=dict)
@@ -257,9 +259,30 @@ class Snapshot:
     chunks: int
 
 
+class Severity(StrEnum):
+    """What a broken rule of a contract does: an error keeps the old snapshot serving, a warning is listed."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A rule of a contract that is broken: by how many documents, and the uris of some."""
+
+    rule: str
+    severity: Severity
+    message: str
+    count: int
+    examples: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What one ingest did. `documents` and `chunks` count the whole snapshot; the others what changed."""
+    """What one ingest did. `documents` and `chunks` count the whole snapshot; the others what changed.
+
+    Where the contract stopped the switch, `switched` is False and `snapshot` the one that serves, "" for none.
+    """
 
     snapshot: str
     documents: int
@@ -271,3 +294,5 @@ class IngestReport:
     embedded: int
     quarantined: tuple[Quarantined, ...]
     seconds: float
+    breaches: tuple[Breach, ...] = ()
+    switched: bool = True

@@ -7,7 +7,7 @@ every token is still read once, and the chunks of a window share its vector (doc
 from collections.abc import Sequence
 from dataclasses import replace
 
-from retrieval.store.corpus import ChunkRow
+from retrieval.store.rows import ChunkRow
 
 
 def windows(rows: Sequence[ChunkRow], max_chars: int) -> list[ChunkRow]:

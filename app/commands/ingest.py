@@ -8,7 +8,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.shared import Corpus, Json, out, print_json, progress_bar, services_for
+from app.alerts import contract_alert
+from app.commands.shared import Corpus, Json, out, print_breaches, print_json, progress_bar, services_for
 from retrieval.types import IngestReport
 
 
@@ -37,11 +38,12 @@ def ingest(
         report = services.ingestor.ingest(
             files, services.settings.corpus, prune=folders(paths) if prune else (), progress=progress
         )
+        contract_alert(services.settings.alerts, services.settings.corpus, report)
     if as_json:
         print_json(_report_json(report))
     else:
         _print_report(report)
-    raise typer.Exit(1 if strict and report.quarantined else 0)
+    raise typer.Exit(1 if not report.switched or (strict and report.quarantined) else 0)
 
 
 def show(
@@ -65,8 +67,12 @@ def _print_report(report: IngestReport) -> None:
     table.add_row("documents", f"[bold]{report.documents}[/]", ", ".join(f"{getattr(report, c)} {c}" for c in changes))
     table.add_row("chunks", f"[bold]{report.chunks}[/]", f"{report.embedded} embedded anew")
     table.add_row("quarantined", f"[bold]{len(report.quarantined)}[/]", "")
-    table.add_row("snapshot", f"[bold]{report.snapshot}[/]", f"in {report.seconds:.1f} s")
+    serves = (
+        f"in {report.seconds:.1f} s" if report.switched else "[red]serves still: the contract stopped the switch[/]"
+    )
+    table.add_row("snapshot", f"[bold]{report.snapshot or 'none'}[/]", serves)
     out.print(table)
+    print_breaches(report.breaches)
     if report.quarantined:
         failed = Table("quarantined", "code", "stage", "detail")
         for row in report.quarantined:

@@ -2,15 +2,18 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from app.settings import load_settings
+from retrieval.types import Breach, Severity
 
 if TYPE_CHECKING:
     from app.bootstrap import Services
@@ -49,6 +52,18 @@ def progress_bar(*, quiet: bool) -> Iterator[Any]:
             bar.update(task, completed=done, total=total)
 
         yield advance
+
+
+def print_breaches(breaches: Sequence[Breach]) -> None:
+    """A table of the rules that are broken."""
+    if breaches:
+        table = Table("rule", "severity", "what", "documents", "such as")
+        for breach in breaches:
+            colour = "red" if breach.severity is Severity.ERROR else "yellow"
+            examples = escape(", ".join(breach.examples[:3]))
+            severity = f"[{colour}]{breach.severity}[/]"
+            table.add_row(breach.rule, severity, escape(breach.message), str(breach.count), examples)
+        out.print(table)
 
 
 def print_json(value: Any) -> None:

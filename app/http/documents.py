@@ -14,13 +14,15 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.alerts import contract_alert
 from app.http.failures import DocumentRefused, InvalidRequest
 from app.http.shared import Shared, SharedState
 from app.rendering import Json, document_json, report_json
 from app.settings import CORPUS_PATTERN
+from retrieval.errors import ContractBroken
 from retrieval.files import SourceFile
 from retrieval.ingest import document_id
-from retrieval.types import IngestReport
+from retrieval.types import IngestReport, Severity
 
 SOURCE = "upload"
 """The source of all uploads: no folder, so the same name again replaces what was uploaded before."""
@@ -54,6 +56,10 @@ async def upload(request: Request, shared: SharedState) -> Response:
             file, corpus = _file(form), _corpus(form, shared.services.settings.corpus)
             uri = safe_name(file.filename or "")
             report = await _ingest(shared, file, uri, corpus)
+    contract_alert(shared.services.settings.alerts, corpus, report)
+    if not report.switched:
+        broken = "; ".join(f"{b.rule}: {b.message}" for b in report.breaches if b.severity is Severity.ERROR)
+        raise ContractBroken(f"With this document the corpus '{corpus}' would break its contract: {broken}.")
     if report.quarantined:
         raise DocumentRefused(report.quarantined[0])
     doc_id = document_id(corpus, uri)

@@ -16,7 +16,7 @@ from retrieval.types import IngestReport, ParsedFile, ReasonCode
 
 if TYPE_CHECKING:
     from app.bootstrap import Services
-    from retrieval.ingest import Progress
+    from retrieval.publish import Progress
 
 _SOURCE = "bench"
 _NOWHERE = Path("/nonexistent")

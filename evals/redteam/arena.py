@@ -15,7 +15,7 @@ from evals.scorers.guard import attack_success
 from evals.types import Evidence
 from retrieval.files import folders as sources
 from retrieval.files import list_files
-from retrieval.ingest import Progress
+from retrieval.publish import Progress
 
 DEADLINE_S = 60.0
 _NO_EVIDENCE = Evidence((), lambda doc_id: None)

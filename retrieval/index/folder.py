@@ -1,5 +1,6 @@
 """Indexes as folders, one for each snapshot: its rows and labels, and for each tenant its vectors and its words."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from retrieval.index.faiss import FaissIndex
 from retrieval.index.port import ChunkPlace
 from retrieval.types import SHARED, Labels, Scope
 
-ROWS, LABELS, VECTORS = "rows.npz", "labels.json", "vectors"
+ROWS, LABELS, VECTORS, CHECKSUMS = "rows.npz", "labels.json", "vectors", "checksums.json"
 FORMAT = 2
 
 
@@ -97,6 +98,8 @@ class IndexFolders:
                 (folder / VECTORS / name).mkdir(parents=True)
                 FaissIndex.build(vectors[first:after]).save(folder / VECTORS / name)
             BM25Index.build(contents.words[first:after]).save(folder)
+        sums = {path.relative_to(draft).as_posix(): _file_sha256(path) for path in _files(draft)}
+        (draft / CHECKSUMS).write_text(json.dumps(sums, sort_keys=True), encoding="utf-8")
         _sync_tree(draft)
         draft.rename(final)
         _sync(final.parent)
@@ -125,6 +128,22 @@ class IndexFolders:
             for number, (tenant, first, after) in enumerate(rows.tenants())
         }
         return FolderIndex(rows, tuple(said["embedders"]), partitions)
+
+    def faults(self, corpus: str, snapshot: str) -> list[str]:
+        """What is wrong with the index's files: missing, unexpected, or of other bytes than were written."""
+        folder = self.path(corpus, snapshot)
+        try:
+            sums = json.loads((folder / CHECKSUMS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return [f"{CHECKSUMS} of the index is missing or damaged"]
+        there = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
+        missing = [f"{name} of the index is missing" for name in sorted(sums.keys() - there.keys())]
+        other = [
+            f"{name} of the index has other bytes than were written"
+            for name in sorted(sums.keys() & there.keys())
+            if _file_sha256(there[name]) != sums[name]
+        ]
+        return missing + other
 
     def keep_only(self, corpus: str, snapshots: Collection[str]) -> None:
         """Remove the folders of other snapshots and what a crash left half-written."""
@@ -159,6 +178,15 @@ def _save_rows(folder: Path, contents: IndexContents) -> None:
     )
     said = {"format": FORMAT, "embedders": sorted(contents.vectors), "labels": [json.loads(kind) for kind in kinds]}
     (folder / LABELS).write_text(json.dumps(said), encoding="utf-8")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync_tree(folder: Path) -> None:

@@ -56,6 +56,10 @@ class IndexStore(Protocol):
         """
         ...
 
+    def faults(self, corpus: str, snapshot: str) -> list[str]:
+        """What is wrong with a stored index, one line each; a store that checks itself has nothing to say."""
+        ...
+
     def corpora(self) -> list[str]:
         """The names of the corpora that have an index here."""
         ...

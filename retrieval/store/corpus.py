@@ -6,17 +6,17 @@ becomes visible in the one transaction of `publish`. So a reader sees a whole sn
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, insert, select
 
 from retrieval.errors import CorpusNotFound, DocumentNotFound, SnapshotNotFound
+from retrieval.store.rows import Activation, ChunkRow, Member
 from retrieval.store.statements import batches, insert_or_ignore
-from retrieval.store.tables import chunks, corpora, members, quarantine, snapshots, versions
+from retrieval.store.tables import activations, chunks, corpora, members, quarantine, snapshots, versions
 from retrieval.types import (
-    UNLABELLED,
     Document,
     Labels,
     PageSpan,
@@ -27,31 +27,6 @@ from retrieval.types import (
     Snapshot,
     Stage,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A document's place in a snapshot: which version, the folder or file it was ingested from, and its labels."""
-
-    doc_id: str
-    version: str
-    uri: str
-    sha256: str
-    parser: str
-    source: str
-    labels: Labels = UNLABELLED
-
-
-@dataclass(frozen=True, slots=True)
-class ChunkRow:
-    """A stored chunk: its span and the hash of what embedders see."""
-
-    doc_id: str
-    version: str
-    start: int
-    end: int
-    context: str
-    text_sha256: str
 
 
 class CorpusStore:
@@ -197,7 +172,7 @@ class CorpusStore:
                 for row in db.execute(query)
             ]
 
-    def publish(self, snapshot: Snapshot, manifest: str, documents: Sequence[Member]) -> None:
+    def publish(self, snapshot: Snapshot, manifest: str, documents: Sequence[Member], by: Activation) -> None:
         """Write a snapshot and make it the one that serves, in one transaction."""
         key = {"corpus": snapshot.corpus, "snapshot": snapshot.id}
         with self._writes.begin() as db:
@@ -218,8 +193,36 @@ class CorpusStore:
                         for d in documents
                     ],
                 )
-            db.execute(delete(corpora).where(corpora.c.name == snapshot.corpus))
-            db.execute(insert(corpora), {"name": snapshot.corpus, "active_snapshot": snapshot.id})
+            _activate(db, snapshot.corpus, snapshot.id, by)
+
+    def activate(self, corpus: str, snapshot_id: str, by: Activation) -> None:
+        """Make a known snapshot the one that serves.
+
+        Raises:
+            SnapshotNotFound: The corpus has no such snapshot.
+        """
+        self.snapshot(corpus, snapshot_id)
+        with self._writes.begin() as db:
+            _activate(db, corpus, snapshot_id, by)
+
+    def activations(self, corpus: str) -> list[Activation]:
+        """Every switch of a corpus, oldest first."""
+        query = select(activations).where(activations.c.corpus == corpus).order_by(activations.c.id)
+        with self._engine.connect() as db:
+            return [Activation(row.who, row.contract, row.snapshot, row.at) for row in db.execute(query)]
+
+    def manifest(self, corpus: str, snapshot_id: str) -> dict[str, Any]:
+        """What a snapshot was made of.
+
+        Raises:
+            SnapshotNotFound: The corpus has no such snapshot.
+        """
+        query = select(snapshots.c.manifest).where(snapshots.c.corpus == corpus, snapshots.c.id == snapshot_id)
+        with self._engine.connect() as db:
+            found = db.scalar(query)
+        if found is None:
+            raise SnapshotNotFound(f"The corpus '{corpus}' has no snapshot '{snapshot_id}'.")
+        return dict(json.loads(found))
 
     def newest(self, corpus: str, count: int) -> list[str]:
         """The ids of the newest snapshots, newest first."""
@@ -247,6 +250,15 @@ class CorpusStore:
             return [
                 Quarantined(row.uri, ReasonCode(row.code), row.detail, Stage(row.stage)) for row in db.execute(query)
             ]
+
+
+def _activate(db: Connection, corpus: str, snapshot: str, by: Activation) -> None:
+    active = db.scalar(select(corpora.c.active_snapshot).where(corpora.c.name == corpus))
+    db.execute(delete(corpora).where(corpora.c.name == corpus))
+    db.execute(insert(corpora), {"name": corpus, "active_snapshot": snapshot})
+    if active != snapshot:
+        row = {"corpus": corpus, "snapshot": snapshot, "at": datetime.now(UTC), "who": by.who, "contract": by.contract}
+        db.execute(insert(activations), row)
 
 
 def _said(labels: Labels) -> dict[str, str]:

@@ -121,3 +121,24 @@ quarantine = Table(
     Column("stage", String(20), nullable=False),
     Column("seen", UtcDateTime, nullable=False),
 )
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("doc_id", String(16), primary_key=True),
+    Column("version", String(16), primary_key=True),
+    Column("computation", Integer, primary_key=True),
+    Column("profile", Text, nullable=False),
+)
+
+activations = Table(
+    "activations",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("corpus", String(80), nullable=False),
+    Column("snapshot", String(16), nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("who", String(80), nullable=False),
+    Column("contract", String(12), nullable=False),
+)
+Index("activations_corpus", activations.c.corpus)

@@ -1,7 +1,8 @@
 """The texts of stored chunks."""
 
 from retrieval.language import language_of
-from retrieval.store.corpus import ChunkRow, CorpusStore
+from retrieval.store.corpus import CorpusStore
+from retrieval.store.rows import ChunkRow
 from retrieval.types import Chunk
 
 

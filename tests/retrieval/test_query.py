@@ -13,7 +13,7 @@ from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.files import list_files
 from retrieval.language import language_of
 from retrieval.query import DECAY, vector, weighted_words
-from retrieval.store.corpus import ChunkRow
+from retrieval.store.rows import ChunkRow
 from retrieval.types import Passage, Query
 from retrieval.windows import windows
 from retrieval.words import content_words, index_words
@@ -109,7 +109,7 @@ def test_a_passage_that_repeats_a_better_one_is_left_out() -> None:
     long = "the canary release sends one percent of the traffic to the new version for one whole hour or so today " * 2
     passages = [passage(long), passage(long + "again"), passage("something else entirely, about drift")]
     assert without_duplicates(passages, 0.9) == [passages[0], passages[2]]
-    assert without_duplicates(passages, 1.1) == passages
+    assert without_duplicates(passages, None) == passages
 
 
 def test_diversity_moves_likeness_down_and_zero_changes_nothing() -> None:

@@ -1,0 +1,193 @@
+"""Documents in, a snapshot that serves out: chunks, vectors, index, switch.
+
+Every step may be killed: the next one takes up what was stored. Order of writes: document versions with their chunks,
+vectors, the index, and last the one transaction that makes the snapshot the one that serves. All but the last only add
+immutable rows under content hashes.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+
+from retrieval.chunking import Chunker
+from retrieval.contract.model import Contract
+from retrieval.embedders.port import Embedder, Vectors
+from retrieval.errors import CorpusNotFound, IndexOutdated
+from retrieval.index.contents import IndexContents, Rows
+from retrieval.index.port import IndexStore
+from retrieval.parsing import PARSER
+from retrieval.store.corpus import CorpusStore
+from retrieval.store.embeddings import EmbeddingCache
+from retrieval.store.rows import Activation, ChunkRow, Member, user
+from retrieval.store.texts import ChunkTexts
+from retrieval.types import Chunk, Document, Snapshot
+from retrieval.windows import windows
+from retrieval.words import index_words
+
+Progress = Callable[[str, int, int], None]
+"""Called with (step, done, total) as work goes on."""
+
+INDEX = "words-2 windows-1"
+"""How words and windows are made of a text: part of every snapshot id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Makes snapshots of stored documents and switches readers to them. The caller holds the corpus's lock."""
+
+    store: CorpusStore
+    vectors: EmbeddingCache
+    indexes: IndexStore
+    embedders: Sequence[Embedder]
+    chunker: Chunker
+    embed_group: int
+    keep_indexes: int
+
+    def store_document(self, document: Document) -> None:
+        """Keep a version with its chunks; keeping it again changes nothing."""
+        rows = [_row(chunk) for chunk in self.chunker.chunk(document)]
+        self.store.put_document(document, self.chunker.fingerprint, rows)
+
+    def publish(
+        self, corpus: str, members: Sequence[Member], contract: Contract, report: Progress
+    ) -> tuple[Snapshot, int]:
+        """Switch readers to the snapshot of these members, which are all stored.
+
+        Returns:
+            The snapshot, and how many texts were embedded anew.
+        """
+        rows = [row for member in members for row in self.rows(member)]
+        embedded = max(self._embed(embedder, rows, report) for embedder in self.embedders)
+        manifest = self._manifest(corpus, members)
+        snapshot = Snapshot(digest(manifest), corpus, datetime.now(UTC), len(members), len(rows))
+        if not self.indexes.holds(corpus, snapshot.id):
+            report("index", 0, 1)
+            self.indexes.write(corpus, snapshot.id, self.contents(members, rows))
+            report("index", 1, 1)
+        before = self.active(corpus)
+        self.store.publish(snapshot, manifest, members, Activation(user(), contract.fingerprint))
+        self.indexes.keep_only(corpus, [snapshot.id, *before, *self.store.newest(corpus, self.keep_indexes)])
+        return snapshot, embedded
+
+    def rebuild(self, corpus: str, snapshot_id: str) -> None:
+        """Write the index of a known snapshot anew where it was removed. Nothing that has its vector is embedded.
+
+        Raises:
+            IndexOutdated: The snapshot was made with other models or rules, so the same index cannot be made.
+        """
+        if self.indexes.holds(corpus, snapshot_id):
+            return
+        members = self.store.members(corpus, snapshot_id)
+        if digest(self._manifest(corpus, members)) != snapshot_id:
+            raise IndexOutdated(corpus, f"index of the snapshot {snapshot_id}, made with other models or rules,")
+        rows = [row for member in members for row in self.rows(member)]
+        for embedder in self.embedders:
+            self._embed(embedder, rows, silent)
+        self.indexes.write(corpus, snapshot_id, self.contents(members, rows))
+
+    def active(self, corpus: str) -> list[str]:
+        """The snapshot that serves, if there is one."""
+        try:
+            return [self.store.active(corpus)]
+        except CorpusNotFound:
+            return []
+
+    def rows(self, member: Member) -> list[ChunkRow]:
+        """The chunks of a member; a version that another chunker cut is cut anew."""
+        rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
+        if not rows:
+            self.store_document(self.store.document(member.doc_id, member.version))
+            rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
+        return rows
+
+    def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
+        """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
+        rows = self._read_together(embedder, rows)
+        missing = self.vectors.missing(embedder.fingerprint, (row.text_sha256 for row in rows))
+        todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
+        if todo:
+            report(f"embed {embedder.name}", 0, len(todo))
+        texts = ChunkTexts(self.store)
+        for start in range(0, len(todo), self.embed_group):
+            group = todo[start : start + self.embed_group]
+            vectors = embedder.embed_passages([texts.indexed(row) for row in group])
+            self.vectors.put(embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)})
+            report(f"embed {embedder.name}", start + len(group), len(todo))
+        return len(todo)
+
+    def _read_together(self, embedder: Embedder, rows: Sequence[ChunkRow]) -> Sequence[ChunkRow]:
+        """For each chunk the text of which it has the vector: its own, or that of the window around it."""
+        if not embedder.window_chars:
+            return rows
+        texts = ChunkTexts(self.store)
+        found: list[ChunkRow] = []
+        for row in windows(rows, embedder.window_chars):
+            same = found and replace(row, text_sha256=found[-1].text_sha256) == found[-1]
+            found.append(found[-1] if same else replace(row, text_sha256=_sha256(texts.indexed(row))))
+        return found
+
+    def _manifest(self, corpus: str, members: Sequence[Member]) -> str:
+        return json.dumps(
+            {
+                "corpus": corpus,
+                "parser": PARSER,
+                "index": INDEX,
+                "chunker": self.chunker.fingerprint,
+                "embedders": [embedder.fingerprint for embedder in self.embedders],
+                "documents": [[member.doc_id, member.version, asdict(member.labels)] for member in members],
+            },
+            sort_keys=True,
+        )
+
+    def contents(self, members: Sequence[Member], rows: Sequence[ChunkRow]) -> IndexContents:
+        """What an index of these members, whose chunks `rows` are, is built of."""
+        return IndexContents(_positions(members, rows), self._vectors(rows), self._words(rows))
+
+    def _vectors(self, rows: Sequence[ChunkRow]) -> dict[str, Vectors]:
+        found = {}
+        for embedder in self.embedders:
+            hashes = [row.text_sha256 for row in self._read_together(embedder, rows)]
+            found[embedder.name] = self.vectors.get(embedder.fingerprint, hashes, embedder.dimensions)
+        return found
+
+    def _words(self, rows: Sequence[ChunkRow]) -> list[list[str]]:
+        texts = ChunkTexts(self.store)
+        return [index_words(texts.indexed(row), texts.language(row)) for row in rows]
+
+
+def silent(step: str, done: int, total: int) -> None:
+    """Report no progress."""
+
+
+def chunk_sha256(chunk: Chunk) -> str:
+    """The hash that a chunk's vector is kept under: of what embedders see."""
+    return _sha256(chunk.indexed_text)
+
+
+def _row(chunk: Chunk) -> ChunkRow:
+    return ChunkRow(chunk.doc_id, chunk.version, chunk.start, chunk.end, chunk.context, chunk_sha256(chunk))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
+    documents = tuple((member.doc_id, member.version) for member in members)
+    number = {key: i for i, key in enumerate(documents)}
+    return Rows(
+        documents,
+        tuple(member.labels for member in members),
+        np.array([number[row.doc_id, row.version] for row in rows], dtype=np.int32),
+        np.array([row.start for row in rows], dtype=np.int32),
+        np.array([row.end for row in rows], dtype=np.int32),
+    )
+
+
+def digest(text: str) -> str:
+    """16 hexadecimal digits that name a text: ids of documents, versions and snapshots."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
