@@ -12,6 +12,7 @@ RetrievalError
 │   └── IngestRunning      another ingest of the same corpus holds the lock
 ├── LabelsBroken           what is said of a document beside it cannot be read: it is quarantined
 ├── ContractInvalid        a contract cannot be read or demands what is not known
+├── StorageFailed          the disk or the database refused a write
 ├── PathNotFound           a path or pattern to ingest matches nothing
 ├── ModelMissing           weights are not installed or not the recorded ones
 └── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
@@ -64,6 +65,10 @@ class NoRollback(CorpusError):
 
 class LabelsBroken(RetrievalError):
     """What is said of a document beside it cannot be read: it is quarantined."""
+
+
+class StorageFailed(RetrievalError):
+    """The disk or the database refused a write. What served before serves on."""
 
 
 class ContractInvalid(RetrievalError):

@@ -21,6 +21,7 @@ from retrieval.plan import CorpusState
 from retrieval.publish import Progress, Publisher, digest, silent
 from retrieval.reading import open_regular
 from retrieval.store.corpus import CorpusStore
+from retrieval.store.failures import storage_failures
 from retrieval.store.rows import Member
 from retrieval.types import Document, IngestReport, ParsedFile, ParsedText, ReasonCode, Severity, Snapshot, Stage
 
@@ -56,12 +57,14 @@ class Ingestor:
             progress: Called as work goes on.
 
         Raises:
+            ContractInvalid: The corpus's contract cannot be read.
             IngestRunning: Another process ingests into the corpus.
+            StorageFailed: The disk or the database refused a write.
         """
         report = progress or silent
         started = time.monotonic()
         contract = self.gate.contract(corpus)
-        with corpus_lock(self.locks / f"{corpus}.lock"):
+        with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
             before = self.members(corpus)
             state = CorpusState({member.uri: member for member in before})
             todo = self._changed(files, state)

@@ -14,6 +14,7 @@ from retrieval.files import corpus_lock
 from retrieval.ingest import version_of
 from retrieval.publish import Publisher, chunk_sha256, digest
 from retrieval.store.corpus import CorpusStore
+from retrieval.store.failures import storage_failures
 from retrieval.store.rows import Activation, Member, user
 from retrieval.types import Chunk, Scope, Snapshot
 
@@ -105,7 +106,7 @@ class Snapshots:
             IngestRunning: An ingest holds the corpus.
         """
         self.store.snapshot(corpus, name)
-        with corpus_lock(self.locks / f"{corpus}.lock"):
+        with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
             self.publisher.rebuild(corpus, name)
             self.store.activate(corpus, name, Activation(user()))
 

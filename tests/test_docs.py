@@ -11,12 +11,12 @@ import pytest
 import typer
 import yaml
 
+from app.cli import cli as assay
 from evals.cli import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 WORKFLOW = ROOT / "docs" / "github-actions.yml"
-EVALS_LINE = re.compile(r"^(?:.*run: )?(?:\.venv/bin/)?evals ([a-z].*)$", re.MULTILINE)
 
 
 def test_generated_pages_are_current() -> None:
@@ -42,18 +42,19 @@ def test_every_make_target_in_the_docs_exists() -> None:
             assert re.search(rf"^{target[0] or target[1]}:", makefile, re.MULTILINE), f"{page.name}: make {target}"
 
 
-def test_every_evals_command_in_the_docs_exists() -> None:
-    group = typer.main.get_command(cli)
-    lines = [line for page in [*PAGES, WORKFLOW] for line in EVALS_LINE.findall(page.read_text(encoding="utf-8"))]
-    assert len(lines) > 20
+@pytest.mark.parametrize(("program", "group", "least"), [("evals", cli, 20), ("assay", assay, 20)])
+def test_every_command_in_the_docs_exists(program: str, group: typer.Typer, least: int) -> None:
+    named = re.compile(rf"^(?:.*run: )?(?:\.venv/bin/)?{program} ([a-z].*)$", re.MULTILINE)
+    lines = [line for page in [*PAGES, WORKFLOW] for line in named.findall(page.read_text(encoding="utf-8"))]
+    assert len(lines) >= least
     for line in lines:
-        command: Any = group
+        command: Any = typer.main.get_command(group)
         words = shlex.split(line, comments=True)
         while words and hasattr(command, "commands"):
-            assert words[0] in command.commands, f"evals {line}"
+            assert words[0] in command.commands, f"{program} {line}"
             command = command.commands[words.pop(0)]
         options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        assert {word.split("=")[0] for word in words if word.startswith("--")} <= options, f"evals {line}"
+        assert {word.split("=")[0] for word in words if word.startswith("--")} <= options, f"{program} {line}"
 
 
 def test_the_ready_workflow_is_whole() -> None:

@@ -33,7 +33,9 @@ class FaissIndex:
 
     def save(self, folder: Path) -> None:
         """Write into `folder`; the caller makes the folder durable and visible."""
-        faiss.write_index(self._index, str(folder / FILE))
+        # Written here and not by faiss, whose errors do not say what the disk said.
+        with (folder / FILE).open("wb") as file:
+            file.write(faiss.serialize_index(self._index).data)
 
     def search(self, query: Vectors, k: int, allowed: NDArray[np.bool_]) -> Hits:
         """The best `k` of the `allowed` rows by cosine; `query` is (dimensions,), `allowed` (n,)."""
