@@ -19,6 +19,20 @@ class ParseLimits(BaseModel):
     max_memory_bytes: int = Field(1_500_000_000, gt=0, description="Address space a parse may add to its worker.")
 
 
+class SourceLimits(BaseModel):
+    """Bounds on one source that is not a folder of this machine: a Git repository, a web site, an object store."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_files: int = Field(20_000, ge=1, description="Documents taken from it.")
+    max_bytes: int = Field(5_000_000_000, ge=1, description="Bytes taken from it.")
+    timeout_s: float = Field(3_600.0, gt=0, description="Wall-clock time of fetching it.")
+    request_timeout_s: float = Field(30.0, gt=0, description="For the next bytes of an answer.")
+    requests_per_s: float = Field(5.0, gt=0, description="To one web site; its robots.txt may ask for fewer.")
+    allow_private_addresses: bool = Field(False, description="Let a sitemap lie in a private network.")
+    s3_endpoint: str = Field("https://s3.amazonaws.com", description="Of an S3-compatible store.")
+
+
 class FusionWeights(BaseModel):
     """Weight of each retriever in the normalised weighted average. They need not sum to one."""
 
@@ -56,6 +70,7 @@ class RetrievalSettings(BaseModel):
     weights: FusionWeights = FusionWeights()
     rerank: RerankSettings = RerankSettings()
     parse: ParseLimits = ParseLimits()
+    sources: SourceLimits = SourceLimits()
     parse_workers: int = Field(2, ge=1, le=64)
     embed_group: int = Field(512, ge=1, le=4096, description="Chunks embedded and stored in one transaction.")
     keep_indexes: int = Field(

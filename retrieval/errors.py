@@ -9,6 +9,8 @@ RetrievalError
 │   ├── IndexOutdated      the snapshot's index lacks what the settings ask for
 │   └── IngestRunning      another ingest of the same corpus holds the lock
 ├── PathNotFound           a path or pattern to ingest matches nothing
+├── SourceFailed            a source as a whole could not be read: what it held before stays
+├── LibraryMissing          an optional library is not installed
 ├── ModelMissing           weights are not installed or not the recorded ones
 └── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
 """
@@ -56,6 +58,14 @@ class IngestRunning(CorpusError):
 
 class PathNotFound(RetrievalError):
     """A path or pattern to ingest matches nothing."""
+
+
+class SourceFailed(RetrievalError):
+    """A source as a whole could not be read, or its name is not of its form. Holds no secret of the name."""
+
+
+class LibraryMissing(RetrievalError):
+    """An optional library is not installed. The message is the line that installs it."""
 
 
 class ModelMissing(RetrievalError):

@@ -27,13 +27,10 @@ from retrieval.index.contents import IndexContents, Rows
 from retrieval.index.port import IndexStore
 from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
+from retrieval.sources.port import Progress, origin
 from retrieval.store.corpus import ChunkRow, CorpusStore, Member
 from retrieval.store.embeddings import EmbeddingCache
 from retrieval.types import Chunk, Document, IngestReport, ParsedFile, ReasonCode, Snapshot, Stage
-
-Progress = Callable[[str, int, int], None]
-"""Called with (step, done, total) as work goes on."""
-
 
 class FileParser(Protocol):
     """Parses files in bounded worker processes; yields as they complete, in any order."""
@@ -112,6 +109,8 @@ class Ingestor:
             known = state.members.get(file.uri)
             if file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
+            elif file.failure:
+                state.quarantine(file.uri, ReasonCode.UNREADABLE, file.failure, Stage.READ)
             elif known and known.parser == PARSER and known.sha256 == self._sha256(file.path):
                 state.keep(replace(known, source=file.source, labels=file.labels))
             else:
@@ -261,6 +260,8 @@ def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
 def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:
     """Whether the uri belongs to another source that still holds such a file."""
     source = Path(known.source)
+    if known.source.startswith("git+") and file.source.startswith("git+"):  # two repositories, each with a README
+        return origin(known.source) != origin(file.source)
     if known.source == file.source or not source.is_absolute():  # a label such as "upload" names no place on disk
         return False
     return source.is_file() or (source / known.uri).is_file()
