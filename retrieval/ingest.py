@@ -32,6 +32,7 @@ from retrieval.store.corpus import ChunkRow, CorpusStore, Member
 from retrieval.store.embeddings import EmbeddingCache
 from retrieval.types import Chunk, Document, IngestReport, ParsedFile, ReasonCode, Snapshot, Stage
 
+
 class FileParser(Protocol):
     """Parses files in bounded worker processes; yields as they complete, in any order."""
 

@@ -60,7 +60,9 @@ class GitSource:
         path, _, ref = parts.path.rpartition("@") if "@" in parts.path else (parts.path, "", "HEAD")
         folder = parse_qs(parts.fragment).get("subdirectory", [""])[0].strip("/")
         if not _REF.fullmatch(ref) or ".." in ref or ".." in folder.split("/") or not path.strip("/") or parts.query:
-            raise SourceFailed("A Git source is git+https://HOST/REPOSITORY@REF#subdirectory=FOLDER; see docs/sources.md.")
+            raise SourceFailed(
+                "A Git source is git+https://HOST/REPOSITORY@REF#subdirectory=FOLDER; see docs/sources.md."
+            )
         if parts.scheme == "ssh":  # the name before the @ is an account; a password there would be shown by `ps`
             host = f"{parts.username}@{parts.hostname}" if parts.username else parts.hostname or ""
         else:
@@ -99,7 +101,9 @@ class GitSource:
 
     def _blobs(self, git: "_Git", commit: str) -> tuple[list[Blob], list[str]]:
         """The plain files of the commit by path. Hidden ones, links and submodules are passed over."""
-        tree = git.run("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", *([f"{self.folder}/"] * bool(self.folder)))
+        tree = git.run(
+            "ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", *([f"{self.folder}/"] * bool(self.folder))
+        )
         blobs, others = [], 0
         for line in filter(None, tree.split(b"\0")):
             about, _, raw = line.partition(b"\t")
