@@ -1,14 +1,19 @@
 """`assay ingest`, `assay show`: documents."""
 
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.shared import Corpus, Json, out, print_json, progress_bar, services_for
+from app.commands.shared import Corpus, Json, err, out, print_json, progress_bar, services_for
+from app.errors import AssayError
+from app.settings import child_environment
+from retrieval.errors import RetrievalError
 from retrieval.types import IngestReport
 
 
@@ -19,29 +24,66 @@ def add_to(cli: typer.Typer) -> None:
 
 
 def ingest(
-    paths: Annotated[list[str], typer.Argument(help="Folders, files, or quoted patterns such as 'docs/**/*.md'.")],
+    paths: Annotated[
+        list[str], typer.Argument(help="Folders, files, quoted patterns; git+https://, sitemap+https://, s3://.")
+    ],
     corpus: Corpus = None,
     prune: Annotated[bool, typer.Option(help="Remove documents of these folders whose files are gone.")] = False,
     strict: Annotated[bool, typer.Option(help="Exit with 1 if a file was quarantined.")] = False,
     as_json: Json = False,
+    watch: Annotated[bool, typer.Option(help="Stay, and ingest again whenever a file changes.")] = False,
 ) -> None:
     """Read documents into a corpus and switch it to the new snapshot.
 
     The same content again is a no-op; a changed file replaces its old version; only new chunks are embedded. A file
     that fails is quarantined with a reason code (docs/documents.md) and the rest go on.
     """
-    from retrieval.files import folders, list_files
+    from retrieval.sources.gather import gathered, is_remote
 
-    files = list_files(paths)
-    with services_for(corpus=corpus) as services, progress_bar(quiet=as_json) as progress:
-        report = services.ingestor.ingest(
-            files, services.settings.corpus, prune=folders(paths) if prune else (), progress=progress
-        )
+    if watch and any(map(is_remote, paths)):
+        raise typer.BadParameter("Only folders and files can be watched; read other sources from a timer.")
+    with services_for(corpus=corpus) as services:
+        settings = services.settings
+
+        def once() -> IngestReport:
+            with (
+                progress_bar(quiet=as_json) as progress,
+                gathered(paths, settings.retrieval, child_environment(), progress) as found,
+            ):
+                gone = found.prunable if prune else ()
+                report = services.ingestor.ingest(found.files, settings.corpus, prune=gone, progress=progress)
+            _tell(report, found.notes, as_json=as_json)
+            return report
+
+        if watch:
+            _follow(paths, once, settings.home)
+            return
+        report = once()
+    raise typer.Exit(1 if strict and report.quarantined else 0)
+
+
+def _follow(paths: list[str], once: Callable[[], object], home: Path) -> None:
+    """Ingest on every change until Ctrl-C."""
+    from retrieval.sources.watch import watch
+
+    def failed(error: Exception) -> None:
+        known = isinstance(error, AssayError | RetrievalError)
+        said = escape(str(error)) if known else type(error).__name__
+        err.print(f"[yellow]assay:[/] this ingest failed and will be tried again: {said}")
+
+    err.print("Watching; end with Ctrl-C.")
+    watch(paths, once, ignore=(home,), failed=failed)
+    err.print("Stopped.")
+
+
+def _tell(report: IngestReport, notes: Iterable[str], *, as_json: bool) -> None:
+    for note in notes:
+        err.print(f"[yellow]note:[/] {escape(note)}")
     if as_json:
         print_json(_report_json(report))
+        sys.stdout.flush()  # a watch goes on, and a pipe waits for this report
     else:
         _print_report(report)
-    raise typer.Exit(1 if strict and report.quarantined else 0)
 
 
 def show(

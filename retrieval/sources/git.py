@@ -101,9 +101,8 @@ class GitSource:
 
     def _blobs(self, git: "_Git", commit: str) -> tuple[list[Blob], list[str]]:
         """The plain files of the commit by path. Hidden ones, links and submodules are passed over."""
-        tree = git.run(
-            "ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", *([f"{self.folder}/"] * bool(self.folder))
-        )
+        inside = [f"{self.folder}/"] if self.folder else []
+        tree = git.run("ls-tree", "-r", "-z", "-l", "--full-tree", commit, "--", *inside)
         blobs, others = [], 0
         for line in filter(None, tree.split(b"\0")):
             about, _, raw = line.partition(b"\t")
@@ -202,7 +201,8 @@ class _Git:
         names.write_text("".join(f"{blob.hash}\n" for blob, _ in wanted), encoding="ascii")
         with names.open("rb") as asked:
             command = [*self._command, "--git-dir", str(self.folder), "cat-file", "--batch", "--buffer"]
-            process = subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, env=self._environment)
+            # No shell; names of the repository are never arguments.
+            process = subprocess.Popen(command, stdin=asked, stdout=subprocess.PIPE, env=self._environment)  # noqa: S603
         try:
             stream = process.stdout
             assert stream is not None
@@ -220,7 +220,7 @@ class _Git:
         self, arguments: Sequence[str], inside: bool, out: IO[bytes], err: IO[bytes]
     ) -> "subprocess.Popen[bytes]":
         where = ["--git-dir", str(self.folder)] if inside else []
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603  # no shell; URL and ref stand behind --
             [*self._command, *where, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,

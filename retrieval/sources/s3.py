@@ -74,7 +74,7 @@ class S3Source:
 
     def _list(self, client: Any, budget: Budget) -> tuple[list[Any], str]:
         """The objects by key, and which bound ended the list early, if one did."""
-        objects = []
+        objects: list[Any] = []
         for found in client.list_objects(self.bucket, prefix=self.prefix or None, recursive=True):
             name = found.object_name
             inside = not self.prefix or name == self.prefix or name.startswith(f"{self.prefix}/")

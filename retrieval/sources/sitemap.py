@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urljoin, urlsplit, urlun
 
 from retrieval.errors import SourceFailed
 from retrieval.sources.port import Budget, Listing, Progress, SourceFile
-from retrieval.sources.web import AGENT, FetchFailed, SiteClient
+from retrieval.sources.web import AGENT, FetchFailed, SiteClient, TooLarge
 
 MAX_SITEMAP_BYTES = 50_000_000
 """The protocol's own bound (sitemaps.org)."""
@@ -106,7 +106,8 @@ class SitemapSource:
             try:
                 answer = client.get(url, min(budget.max_file_bytes, budget.bytes_left))
             except FetchFailed as error:
-                if stopped := budget.exhausted():  # not the page's failure
+                over = isinstance(error, TooLarge) and budget.bytes_left < budget.max_file_bytes
+                if stopped := budget.exhausted(budget.max_file_bytes if over else 0):  # not the page's failure
                     break
                 files.append(SourceFile(uri, path, self.label, failure=str(error)))
             else:

@@ -1,11 +1,9 @@
 """Ingest again whenever watched files change. The only door to watchfiles."""
 
-import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
-from retrieval.errors import RetrievalError
 from retrieval.sources.folder import watched
 
 DEBOUNCE_MS = 800
@@ -16,7 +14,7 @@ _TICK_MS = 200
 
 def watch(
     names: Sequence[str],
-    ingest: Callable[[], None],
+    ingest: Callable[[], object],
     *,
     ignore: Collection[Path] = (),
     stop: Event | None = None,
@@ -42,22 +40,20 @@ def watch(
     while not stop.is_set():
         try:
             paths = paths if first else [watched(name) for name in names]
+            first = False
             for _ in _changes(paths, ignore, stop):
                 ingest()
-                first = False
-            return
         except KeyboardInterrupt:
             return
         # A watch lives for weeks: whatever befell one ingest, the next may well succeed.
         except Exception as error:  # noqa: BLE001
-            first = False
             failed(error)
             if _slept(stop, RETRY_S):
                 return
 
 
 def _changes(paths: Sequence[Path], ignore: Collection[Path], stop: Event) -> Iterator[None]:
-    """Yields once when the watch has begun, and then after each batch of changes."""
+    """Yields once when the watch has begun, and then after each batch of changes. Ends where a path was replaced."""
     from watchfiles import Change
     from watchfiles import watch as changes
 
@@ -68,7 +64,7 @@ def _changes(paths: Sequence[Path], ignore: Collection[Path], stop: Event) -> It
         hidden = any(part.startswith(".") for root in paths if path.is_relative_to(root) for part in _below(path, root))
         return not hidden and not any(path.is_relative_to(folder) for folder in ignored)
 
-    begun = False
+    begun, places = False, _places(paths)
     batches = changes(
         *paths,
         watch_filter=counts,
@@ -82,12 +78,13 @@ def _changes(paths: Sequence[Path], ignore: Collection[Path], stop: Event) -> It
         if batch or not begun:
             begun = True
             yield
-        elif not all(path.exists() for path in paths):
-            raise WatchLost("What was watched is gone; waiting for it to come back.")
+        elif _places(paths) != places:  # the kernel watches what was there before
+            return
 
 
-class WatchLost(RetrievalError):
-    """A watched folder was removed or replaced: changes in it are not seen any more."""
+def _places(paths: Sequence[Path]) -> list[tuple[int, int]]:
+    found = [path.stat() for path in paths]
+    return [(status.st_dev, status.st_ino) for status in found]
 
 
 def _below(path: Path, root: Path) -> tuple[str, ...]:
@@ -97,7 +94,6 @@ def _below(path: Path, root: Path) -> tuple[str, ...]:
 def _slept(stop: Event, seconds: float) -> bool:
     """Wait; whether it is time to stop."""
     try:
-        ends = time.monotonic() + seconds
-        return stop.wait(max(0.0, ends - time.monotonic()))
+        return stop.wait(seconds)
     except KeyboardInterrupt:
         return True

@@ -33,6 +33,10 @@ class FetchFailed(Exception):
     """A URL could not be had. The message holds no URL but its path."""
 
 
+class TooLarge(FetchFailed):
+    """An answer is longer than was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """An answer. `status` is 200, or what a page that is not there says: 404, 410 or another of 4xx."""
@@ -137,7 +141,7 @@ class SiteClient:
         for piece in response.iter_raw():
             body += piece
             if len(body) > max_bytes:
-                raise FetchFailed(f"more than {max_bytes:,} bytes")
+                raise TooLarge(f"more than {max_bytes:,} bytes")
             if not self.budget.seconds_left:
                 raise FetchFailed("the time of the source is over")
         return bytes(body)

@@ -44,7 +44,7 @@ def test_a_ref_a_tag_a_commit_and_a_folder_can_be_named(services: Services, repo
     first = repository.commit(docs__a_md="The old text of the document.", x_md="Elsewhere.")
     repository.git("tag", "v1/final")
     repository.commit(docs__a_md="The new text of the document.")
-    for ref in (first, "v1/final", "main~0" if False else "main"):
+    for ref in (first, "v1/final", "main"):
         with gathered([f"{repository.name}@{ref}#subdirectory=docs"], RULES, dict(os.environ)) as found:
             (file,) = found.files
             text = file.path.read_text()
@@ -142,7 +142,7 @@ def test_what_is_not_there_is_one_line(repository: Repository) -> None:
         "git+file:///repo@../x",
         "git+file:///repo#subdirectory=../x",
         "git+ssh://-oProxyCommand=touch/repo",
-        "git+ssh://me:word@host/repo",
+        "git+ssh://me:w0rd@host/repo",
         "git+https:///repo",
         "git+https://host/",
         "git+ext://sh/-c",
@@ -154,7 +154,7 @@ def test_what_is_not_there_is_one_line(repository: Repository) -> None:
 def test_names_that_could_do_harm_are_refused(named: str) -> None:
     with pytest.raises(SourceFailed) as refused:
         open_source(named, RULES, {})
-    assert "word" not in str(refused.value)
+    assert "w0rd" not in str(refused.value)
 
 
 def test_a_token_goes_into_a_header_of_the_environment_only() -> None:

@@ -74,16 +74,17 @@ def test_pages_come_in_change_and_go(services: Services, serve: Any) -> None:
     assert (failed.removed, failed.quarantined[0].code, failed.documents) == (0, ReasonCode.UNREADABLE, 2)
     assert failed.quarantined[0].detail == "the server answered 503"
     site.pages["/a"] = (410, {}, b"")  # it is gone
-    assert (ingest().removed, ingest().documents) == (0, 1)
+    gone = ingest()
+    assert (gone.removed, gone.documents) == (1, 1)
 
 
 def test_robots_txt_is_kept(serve: Any) -> None:
-    site = Site(serve, a="a", b="b", c_pdf="c")
+    site = Site(serve, a="a", b="b", c_pdf="c", d="d")
     site.robots = (200, {}, b"User-agent: *\nDisallow: /a\nDisallow: /*pdf$\nCrawl-delay: 0.2\n")
     began = time.monotonic()
     found = site.list()
-    assert [file.uri for file in found.files] == [f"{site.server.url}/b"]
-    assert time.monotonic() - began > 0.35  # sitemap and page, each after its pause
+    assert [file.uri for file in found.files] == [f"{site.server.url}/b", f"{site.server.url}/d"]
+    assert time.monotonic() - began > 0.35  # two pages, each after its pause
     assert found.notes == (f"{site.name}: robots.txt forbids 2 pages",)
     assert "/a" not in site.server.asked
     site.robots = (500, {}, b"")

@@ -81,7 +81,7 @@ def test_new_changed_renamed_and_removed_files_are_followed(watcher: Watcher, do
     watcher.until(lambda: "sub/renamed.md" not in watcher.uris())
     replacement = documents / "draft.tmp"
     replacement.write_text("Changed by way of a rename.", encoding="utf-8")
-    os.replace(replacement, documents / "canary.md")
+    replacement.replace(documents / "canary.md")
     watcher.until(lambda: any(report.changed for report in watcher.reports))
     assert watcher.errors == []
 
