@@ -73,6 +73,7 @@ class RetrievalSettings(BaseModel):
     sources: SourceLimits = SourceLimits()
     parse_workers: int = Field(2, ge=1, le=64)
     embed_group: int = Field(512, ge=1, le=4096, description="Chunks embedded and stored in one transaction.")
+    ray_address: str = Field("", description="Of a Ray cluster for `--engine ray`; empty: one is started here.")
     keep_indexes: int = Field(
         5, ge=2, description="Index folders kept per corpus; documents of all snapshots are kept."
     )

@@ -10,6 +10,7 @@ RetrievalError
 │   └── IngestRunning      another ingest of the same corpus holds the lock
 ├── PathNotFound           a path or pattern to ingest matches nothing
 ├── SourceFailed            a source as a whole could not be read: what it held before stays
+├── EngineFailed            the cluster that parses and embeds cannot be reached, or loses every attempt
 ├── LibraryMissing          an optional library is not installed
 ├── ModelMissing           weights are not installed or not the recorded ones
 └── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
@@ -62,6 +63,10 @@ class PathNotFound(RetrievalError):
 
 class SourceFailed(RetrievalError):
     """A source as a whole could not be read, or its name is not of its form. Holds no secret of the name."""
+
+
+class EngineFailed(RetrievalError):
+    """The cluster that parses and embeds cannot be reached, or loses every attempt. What was stored stays stored."""
 
 
 class LibraryMissing(RetrievalError):

@@ -9,7 +9,9 @@ import json
 import os
 import stat
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -41,6 +43,22 @@ class FileParser(Protocol):
         ...
 
 
+EmbedGroups = Callable[[Embedder, Iterable[Sequence[str]]], Iterator[Vectors]]
+"""Embeds groups of texts and yields the vectors of each, in order."""
+
+
+def embed_here(embedder: Embedder, groups: Iterable[Sequence[str]]) -> Iterator[Vectors]:
+    """Embed group after group in a thread, one ahead of what the caller stores."""
+    with ThreadPoolExecutor(1, thread_name_prefix="assay-embed") as thread:
+        ahead: deque[Future[Vectors]] = deque()
+        for texts in groups:
+            ahead.append(thread.submit(embedder.embed_passages, texts))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
 @dataclass(frozen=True, slots=True)
 class Ingestor:
     """Turns files into snapshots of a corpus."""
@@ -53,6 +71,7 @@ class Ingestor:
     open_parser: Callable[[], AbstractContextManager[FileParser]]
     locks: Path
     settings: RetrievalSettings
+    embed_groups: EmbedGroups = embed_here
 
     def ingest(
         self, files: Sequence[SourceFile], corpus: str, *, prune: Collection[str] = (), progress: Progress | None = None
@@ -164,12 +183,13 @@ class Ingestor:
         todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
         if todo:
             report(f"embed {embedder.name}", 0, len(todo))
-        texts = _Texts(self.store)
-        for start in range(0, len(todo), self.settings.embed_group):
-            group = todo[start : start + self.settings.embed_group]
-            vectors = embedder.embed_passages([texts.indexed(row) for row in group])
+        size, texts, done = self.settings.embed_group, _Texts(self.store), 0
+        groups = [todo[start : start + size] for start in range(0, len(todo), size)]
+        work = ([texts.indexed(row) for row in group] for group in groups)
+        for group, vectors in zip(groups, self.embed_groups(embedder, work), strict=True):
             self.vectors.put(embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)})
-            report(f"embed {embedder.name}", start + len(group), len(todo))
+            done += len(group)
+            report(f"embed {embedder.name}", done, len(todo))
         return len(todo)
 
     def _publish(self, corpus: str, members: Sequence[Member], rows: Sequence[ChunkRow], report: Progress) -> Snapshot:

@@ -1,10 +1,12 @@
 """`assay ingest`, `assay show`: documents."""
 
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -15,6 +17,17 @@ from app.errors import AssayError
 from app.settings import child_environment
 from retrieval.errors import RetrievalError
 from retrieval.types import IngestReport
+
+if TYPE_CHECKING:
+    from app.bootstrap import Services
+    from retrieval.ingest import Ingestor
+
+
+class Engine(StrEnum):
+    """Where an ingest parses and embeds."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -32,6 +45,9 @@ def ingest(
     strict: Annotated[bool, typer.Option(help="Exit with 1 if a file was quarantined.")] = False,
     as_json: Json = False,
     watch: Annotated[bool, typer.Option(help="Stay, and ingest again whenever a file changes.")] = False,
+    engine: Annotated[
+        Engine, typer.Option(help="Where to parse and embed; see `retrieval.ray_address`.")
+    ] = Engine.LOCAL,
 ) -> None:
     """Read documents into a corpus and switch it to the new snapshot.
 
@@ -42,7 +58,7 @@ def ingest(
 
     if watch and any(map(is_remote, paths)):
         raise typer.BadParameter("Only folders and files can be watched; read other sources from a timer.")
-    with services_for(corpus=corpus) as services:
+    with services_for(corpus=corpus) as services, _ingestor_on(engine, services) as ingestor:
         settings = services.settings
 
         def once() -> IngestReport:
@@ -51,7 +67,7 @@ def ingest(
                 gathered(paths, settings.retrieval, child_environment(), progress) as found,
             ):
                 gone = found.prunable if prune else ()
-                report = services.ingestor.ingest(found.files, settings.corpus, prune=gone, progress=progress)
+                report = ingestor.ingest(found.files, settings.corpus, prune=gone, progress=progress)
             _tell(report, found.notes, as_json=as_json)
             return report
 
@@ -60,6 +76,19 @@ def ingest(
             return
         report = once()
     raise typer.Exit(1 if strict and report.quarantined else 0)
+
+
+@contextmanager
+def _ingestor_on(engine: Engine, services: "Services") -> "Iterator[Ingestor]":
+    """The services' ingestor, its parsing and embedding done by the engine."""
+    if engine == Engine.LOCAL:
+        yield services.ingestor
+        return
+    from retrieval.on_ray import ray_engine
+
+    rules = services.settings.retrieval
+    with ray_engine(rules.ray_address, rules.parse) as cluster:
+        yield replace(services.ingestor, open_parser=cluster.parser, embed_groups=cluster.embed)
 
 
 def _follow(paths: list[str], once: Callable[[], object], home: Path) -> None:

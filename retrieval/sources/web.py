@@ -109,6 +109,7 @@ class SiteClient:
     def _wait(self) -> None:
         pause = self._next - time.monotonic()
         if pause > self.budget.seconds_left or not self.budget.seconds_left:
+            self.budget.deadline = 0.0  # what is left is too short for a single request
             raise FetchFailed("the time of the source is over")
         time.sleep(max(0.0, pause))
         self._next = time.monotonic() + self.pause_s
