@@ -1,4 +1,4 @@
-"""Run as a process: ingests a folder with one process, then on a cluster of two nodes, and prints what each made.
+"""Run as a process: ingests a folder with one process, then on a cluster of two nodes, and writes what each made to WORK/result.json.
 
 python -m tests.ray_driver FOLDER WORK [hashing|models] [kill]
 """
@@ -98,9 +98,8 @@ def main(folder: Path, work: Path, *how: str) -> None:
         on_ray = ingest(work / "ray", folder, None if models else Slow(workers), cluster.address)
     finally:
         cluster.shutdown()
-    sys.stdout.write(
-        json.dumps({"alone": alone, "ray": on_ray, "killed": killed, "workers": len(list(workers.iterdir()))}, indent=1)
-    )
+    result = {"alone": alone, "ray": on_ray, "killed": killed, "workers": len(list(workers.iterdir()))}
+    (work / "result.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":

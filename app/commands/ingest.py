@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
@@ -67,7 +67,8 @@ def ingest(
                 gathered(paths, settings.retrieval, child_environment(), progress) as found,
             ):
                 gone = found.prunable if prune else ()
-                report = ingestor.ingest(found.files, settings.corpus, prune=gone, progress=progress)
+                with redirect_stdout(sys.stderr):  # Ray prints remarks of its own; standard output is for the report
+                    report = ingestor.ingest(found.files, settings.corpus, prune=gone, progress=progress)
             _tell(report, found.notes, as_json=as_json)
             return report
 

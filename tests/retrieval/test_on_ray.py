@@ -27,7 +27,7 @@ def drive(tmp_path: Path, *how: str) -> Any:
     command = [sys.executable, "-m", "tests.ray_driver", str(folder), str(tmp_path / "work"), *how]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400, check=False)
     assert ran.returncode == 0, ran.stderr[-3000:]
-    return json.loads(ran.stdout)
+    return json.loads((tmp_path / "work" / "result.json").read_text(encoding="utf-8"))
 
 
 @pytest.mark.heavy
