@@ -40,7 +40,7 @@ def write_documents(folder: Path, chunks: int, seed: int = 7) -> None:
 
 
 def sentences(chance: random.Random, words: list[str]) -> str:
-    return " ".join(" ".join(chance.choices(words, k=9)).capitalize() + "." for _ in range(6))
+    return " ".join(" ".join(chance.choices(words, k=9)).capitalize() + "." for _ in range(18))
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -96,7 +96,7 @@ class Ingestor:
             self._parse(corpus, todo, state, report)
             self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
             state.prune(prune, {file.uri for file in files})
-            rows = [row for member in state.sorted() for row in self._rows(member)]
+            rows = self._rows(state.sorted())
             embedded = max(self._embed(embedder, rows, report) for embedder in self.embedders)
             snapshot = self._publish(corpus, state.sorted(), rows, report)
         return IngestReport(
@@ -156,26 +156,33 @@ class Ingestor:
         report("parse", 0, len(todo))
         with self.open_parser() as parser:
             results = parser.parse_all((file.uri, file.path) for file in todo)
+            waiting: list[Document] = []
             for done, (uri, result) in enumerate(results, start=1):
                 if isinstance(result, ParseFailure):
                     state.quarantine(uri, result.code, result.detail, result.stage)
                 else:
                     document = _document(corpus, uri, result)
-                    self._store_document(document)
+                    waiting.append(document)
                     state.put(_member(document, named[uri]))
+                if len(waiting) == _TOGETHER or sum(len(held.parsed.text) for held in waiting) > _TOGETHER_CHARS:
+                    self._store(waiting)
+                    waiting = []
                 report("parse", done, len(todo))
+            self._store(waiting)
 
-    def _store_document(self, document: Document) -> None:
-        rows = [_row(chunk) for chunk in self.chunker.chunk(document)]
-        self.store.put_document(document, self.chunker.fingerprint, rows)
+    def _store(self, documents: Sequence[Document]) -> None:
+        cut = [(document, [_row(chunk) for chunk in self.chunker.chunk(document)]) for document in documents]
+        self.store.put_documents(cut, self.chunker.fingerprint)
 
-    def _rows(self, member: Member) -> list[ChunkRow]:
-        """The chunks of a member; a version that another chunker cut is cut anew."""
-        rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
-        if not rows:
-            self._store_document(self.store.document(member.doc_id, member.version))
-            rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
-        return rows
+    def _rows(self, members: Sequence[Member]) -> list[ChunkRow]:
+        """The chunks of the members; versions that another chunker cut are cut anew."""
+        keys = [(member.doc_id, member.version) for member in members]
+        found = self.store.chunk_rows(keys, self.chunker.fingerprint)
+        uncut = [key for key in keys if not found[key]]
+        for key in uncut:
+            self._store([self.store.document(*key)])
+        found.update(self.store.chunk_rows(uncut, self.chunker.fingerprint))
+        return [row for key in keys for row in found[key]]
 
     def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
         """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
@@ -183,7 +190,7 @@ class Ingestor:
         todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
         if todo:
             report(f"embed {embedder.name}", 0, len(todo))
-        size, texts, done = self.settings.embed_group, _Texts(self.store), 0
+        size, texts, done = self.settings.embed_group, _Texts(self.store, todo), 0
         groups = [todo[start : start + size] for start in range(0, len(todo), size)]
         work = ([texts.indexed(row) for row in group] for group in groups)
         for group, vectors in zip(groups, self.embed_groups(embedder, work), strict=True):
@@ -222,26 +229,30 @@ class Ingestor:
         }
 
     def _words(self, rows: Sequence[ChunkRow]) -> list[str]:
-        texts = _Texts(self.store)
+        texts = _Texts(self.store, rows)
         return [texts.indexed(row) for row in rows]
 
 
+_TOGETHER, _TOGETHER_CHARS = 32, 4_000_000
+"""Documents stored in one transaction: so many, or so much text, may have to be parsed again after a crash."""
+_READ_TOGETHER = 20
 _DUPLICATE = "Another file is already known under this uri. Ingest the common parent folder, or use another corpus."
 
 
 class _Texts:
-    """Indexed texts of chunks, reading each document once while its chunks come in a row."""
+    """Indexed texts of chunks. Asked in the order of `rows`, it reads each document once and few together."""
 
-    def __init__(self, store: CorpusStore) -> None:
+    def __init__(self, store: CorpusStore, rows: Sequence[ChunkRow]) -> None:
         self._store = store
-        self._key = ("", "")
-        self._text = ""
+        self._coming = deque(dict.fromkeys((row.doc_id, row.version) for row in rows))
+        self._texts: dict[tuple[str, str], str] = {}
 
     def indexed(self, row: ChunkRow) -> str:
-        if (row.doc_id, row.version) != self._key:
-            self._key = (row.doc_id, row.version)
-            self._text = self._store.text(*self._key)
-        text = self._text[row.start : row.end]
+        key = (row.doc_id, row.version)
+        if key not in self._texts:
+            next_ones = [self._coming.popleft() for _ in range(min(_READ_TOGETHER, len(self._coming)))]
+            self._texts = self._store.texts(next_ones)
+        text = self._texts[key][row.start : row.end]
         return Chunk(row.doc_id, row.version, row.start, row.end, text, row.context).indexed_text
 
 

@@ -5,6 +5,7 @@ So a task that is lost with its worker or its node runs again somewhere else, an
 """
 
 import functools
+import socket
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ def ray_engine(address: str, limits: ParseLimits) -> Iterator["RayEngine"]:
         import ray
     except ImportError:
         raise LibraryMissing("The engine ray needs another library. Run: pip install 'assay[ray]'") from None
+    _knock(address)
     here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else here))
@@ -116,6 +118,21 @@ class RayEngine:
         result = _value(ready)
         # The worker's copy of the file has a time of its own.
         return uri, replace(result, modified=modified) if isinstance(result, ParsedFile) else result
+
+
+def _knock(address: str) -> None:
+    """Ask for the port first: Ray itself tries for minutes, and fills the terminal.
+
+    Raises:
+        EngineFailed: Nobody answers there.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError:
+        raise EngineFailed(f"No Ray cluster answers at '{address}' (retrieval.ray_address).") from None
 
 
 def _value(reference: Any) -> Any:

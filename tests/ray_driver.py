@@ -1,4 +1,4 @@
-"""Run as a process: ingests a folder with one process, then on a cluster of two nodes, and writes what each made to WORK/result.json.
+"""Run as a process: ingests a folder alone, then on a cluster of two nodes; WORK/result.json says what each made.
 
 python -m tests.ray_driver FOLDER WORK [hashing|models] [kill]
 """

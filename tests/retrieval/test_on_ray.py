@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from retrieval.config import ParseLimits
-from retrieval.errors import LibraryMissing
+from retrieval.errors import EngineFailed, LibraryMissing
 from retrieval.on_ray import ray_engine
 
+LIMITS = ParseLimits()
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,7 +50,16 @@ def test_the_packaged_models_give_the_same_bytes_on_ray(tmp_path: Path) -> None:
     assert result["ray"]["made"] == result["alone"]["made"]
 
 
+def test_a_cluster_that_is_not_there_is_one_line() -> None:
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    with (
+        pytest.raises(EngineFailed, match="No Ray cluster answers at '127.0.0.1:1'"),
+        ray_engine("127.0.0.1:1", LIMITS),
+    ):
+        pass
+
+
 def test_without_ray_the_line_that_installs_it_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(LibraryMissing, match=r"assay\[ray\]"), ray_engine("", ParseLimits()):
+    with pytest.raises(LibraryMissing, match=r"assay\[ray\]"), ray_engine("", LIMITS):
         pass
