@@ -27,6 +27,7 @@ _OFFLINE = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
     "RAGAS_DO_NOT_TRACK": "true",
     "TOKENIZERS_PARALLELISM": "false",
 }
@@ -122,6 +123,11 @@ def load_settings(**arguments: Any) -> Settings:
         raise ConfigError(f"Wrong settings: {wrong}. See docs/settings.md.") from None
     except yaml.YAMLError as error:
         raise ConfigError(f"assay.yaml is not YAML: {error}") from None
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for programs that are started on the user's behalf, such as git."""
+    return dict(os.environ)
 
 
 def set_offline_variables() -> None:

@@ -20,6 +20,20 @@ class ParseLimits(BaseModel):
     max_memory_bytes: int = Field(1_500_000_000, gt=0, description="Address space a parse may add to its worker.")
 
 
+class SourceLimits(BaseModel):
+    """Bounds on one source that is not a folder of this machine: a Git repository, a web site, an object store."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_files: int = Field(20_000, ge=1, description="Documents taken from it.")
+    max_bytes: int = Field(5_000_000_000, ge=1, description="Bytes taken from it.")
+    timeout_s: float = Field(3_600.0, gt=0, description="Wall-clock time of fetching it.")
+    request_timeout_s: float = Field(30.0, gt=0, description="For the next bytes of an answer.")
+    requests_per_s: float = Field(5.0, gt=0, description="To one web site; its robots.txt may ask for fewer.")
+    allow_private_addresses: bool = Field(False, description="Let a sitemap lie in a private network.")
+    s3_endpoint: str = Field("https://s3.amazonaws.com", description="Of an S3-compatible store.")
+
+
 class RerankSettings(BaseModel):
     """The second look at the best passages, by a cross-encoder."""
 
@@ -60,8 +74,10 @@ class RetrievalSettings(BaseModel):
     )
     diversity: float = Field(0.0, ge=0, lt=1, description="How much likeness to better passages counts against (MMR).")
     parse: ParseLimits = ParseLimits()
+    sources: SourceLimits = SourceLimits()
     parse_workers: int = Field(2, ge=1, le=64)
     embed_group: int = Field(512, ge=1, le=4096, description="Chunks embedded and stored in one transaction.")
+    ray_address: str = Field("", description="Of a Ray cluster for `--engine ray`; empty: one is started here.")
     keep_indexes: int = Field(
         5, ge=2, description="Index folders kept per corpus; documents of all snapshots are kept."
     )

@@ -14,6 +14,9 @@ RetrievalError
 ├── ContractInvalid        a contract cannot be read or demands what is not known
 ├── StorageFailed          the disk or the database refused a write
 ├── PathNotFound           a path or pattern to ingest matches nothing
+├── SourceFailed            a source as a whole could not be read: what it held before stays
+├── EngineFailed            the cluster that parses and embeds cannot be reached, or loses every attempt
+├── LibraryMissing          an optional library is not installed
 ├── ModelMissing           weights are not installed or not the recorded ones
 └── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
 """
@@ -81,6 +84,18 @@ class IngestRunning(CorpusError):
 
 class PathNotFound(RetrievalError):
     """A path or pattern to ingest matches nothing."""
+
+
+class SourceFailed(RetrievalError):
+    """A source as a whole could not be read, or its name is not of its form. Holds no secret of the name."""
+
+
+class EngineFailed(RetrievalError):
+    """The cluster that parses and embeds cannot be reached, or loses every attempt. What was stored stays stored."""
+
+
+class LibraryMissing(RetrievalError):
+    """An optional library is not installed. The message is the line that installs it."""
 
 
 class ModelMissing(RetrievalError):

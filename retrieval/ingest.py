@@ -18,8 +18,9 @@ from retrieval.errors import ParseFailure
 from retrieval.files import SourceFile, corpus_lock
 from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
-from retrieval.publish import Progress, Publisher, digest, silent
+from retrieval.publish import Publisher, digest, silent
 from retrieval.reading import open_regular
+from retrieval.sources.port import Progress, origin
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.failures import storage_failures
 from retrieval.store.rows import Member
@@ -125,6 +126,8 @@ class Ingestor:
                 state.withdraw(file.uri, file.labels_fault)
             elif file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
+            elif file.failure:
+                state.quarantine(file.uri, ReasonCode.UNREADABLE, file.failure, Stage.READ)
             elif known and known.parser == PARSER and known.sha256 == self._sha256(file.path):
                 state.keep(replace(known, source=file.source, labels=file.labels))
             else:
@@ -148,16 +151,23 @@ class Ingestor:
         report("parse", 0, len(todo))
         with self.open_parser() as parser:
             results = parser.parse_all((file.uri, file.path) for file in todo)
+            waiting: list[Document] = []
             for done, (uri, result) in enumerate(results, start=1):
                 if isinstance(result, ParseFailure):
                     state.quarantine(uri, result.code, result.detail, result.stage)
                 else:
                     document = _document(corpus, uri, result)
-                    self.publisher.store_document(document)
+                    waiting.append(document)
                     state.put(_member(document, named[uri]))
+                if len(waiting) == _TOGETHER or sum(len(held.parsed.text) for held in waiting) > _TOGETHER_CHARS:
+                    self.publisher.store_documents(waiting)
+                    waiting = []
                 report("parse", done, len(todo))
+            self.publisher.store_documents(waiting)
 
 
+_TOGETHER, _TOGETHER_CHARS = 32, 4_000_000
+"""Documents stored in one transaction: so many, or so much text, may have to be parsed again after a crash."""
 _DUPLICATE = "Another file is already known under this uri. Ingest the common parent folder, or use another corpus."
 
 
@@ -183,6 +193,8 @@ def _member(document: Document, file: SourceFile) -> Member:
 def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:
     """Whether the uri belongs to another source that still holds such a file."""
     source = Path(known.source)
+    if known.source.startswith("git+") and file.source.startswith("git+"):  # two repositories, each with a README
+        return origin(known.source) != origin(file.source)
     if known.source == file.source or not source.is_absolute():  # a label such as "upload" names no place on disk
         return False
     return source.is_file() or (source / known.uri).is_file()

@@ -4,11 +4,11 @@ What is nearer wins: outer folder, inner folder, an entry for the document, its 
 is written by whoever wrote the document, so it gives attributes only: a document cannot say who may read it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
@@ -29,6 +29,17 @@ _WHO = ("tenant", "groups")
 def is_label_file(name: str) -> bool:
     """Whether a file holds labels and is no document."""
     return name == FOLDER_FILE or name.endswith(SIDECAR)
+
+
+def labelled_paths(paths: Iterable[str]) -> frozenset[str]:
+    """Those paths, among all of a tree, of which a file of labels says something."""
+    every = set(paths)
+    folders = {str(PurePosixPath(path).parent) for path in every if PurePosixPath(path).name == FOLDER_FILE}
+    return frozenset(
+        path
+        for path in every
+        if path + SIDECAR in every or not folders.isdisjoint(map(str, PurePosixPath(path).parents))
+    )
 
 
 @dataclass(slots=True)

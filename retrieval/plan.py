@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from retrieval.sources.port import origin
 from retrieval.store.rows import Member
 from retrieval.types import Quarantined, ReasonCode, Stage
 
@@ -41,7 +42,7 @@ class CorpusState:
 
     def prune(self, sources: Collection[str], uris: set[str]) -> None:
         """Drop the documents of `sources` whose files are not among `uris` any more."""
-        gone = [uri for uri, member in self.members.items() if member.source in sources and uri not in uris]
+        gone = [uri for uri, member in self.members.items() if origin(member.source) in sources and uri not in uris]
         for uri in gone:
             del self.members[uri]
         self.removed += len(gone)

@@ -7,7 +7,9 @@ immutable rows under content hashes.
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
@@ -20,6 +22,7 @@ from retrieval.errors import CorpusNotFound, IndexOutdated
 from retrieval.index.contents import IndexContents, Rows
 from retrieval.index.port import IndexStore
 from retrieval.parsing import PARSER
+from retrieval.sources.port import Progress
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
 from retrieval.store.rows import Activation, ChunkRow, Member, user
@@ -28,11 +31,24 @@ from retrieval.types import Chunk, Document, Snapshot
 from retrieval.windows import windows
 from retrieval.words import index_words
 
-Progress = Callable[[str, int, int], None]
-"""Called with (step, done, total) as work goes on."""
-
 INDEX = "words-2 windows-1"
 """How words and windows are made of a text: part of every snapshot id."""
+
+
+EmbedGroups = Callable[[Embedder, Iterable[Sequence[str]]], Iterator[Vectors]]
+"""Embeds groups of texts and yields the vectors of each, in order."""
+
+
+def embed_here(embedder: Embedder, groups: Iterable[Sequence[str]]) -> Iterator[Vectors]:
+    """Embed group after group in a thread, one ahead of what the caller stores."""
+    with ThreadPoolExecutor(1, thread_name_prefix="assay-embed") as thread:
+        ahead: deque[Future[Vectors]] = deque()
+        for texts in groups:
+            ahead.append(thread.submit(embedder.embed_passages, texts))
+            if len(ahead) > 1:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +62,12 @@ class Publisher:
     chunker: Chunker
     embed_group: int
     keep_indexes: int
+    embed_groups: EmbedGroups = embed_here
 
-    def store_document(self, document: Document) -> None:
-        """Keep a version with its chunks; keeping it again changes nothing."""
-        rows = [_row(chunk) for chunk in self.chunker.chunk(document)]
-        self.store.put_document(document, self.chunker.fingerprint, rows)
+    def store_documents(self, documents: Sequence[Document]) -> None:
+        """Keep versions with their chunks; keeping them again changes nothing."""
+        cut = [(document, [_row(chunk) for chunk in self.chunker.chunk(document)]) for document in documents]
+        self.store.put_documents(cut, self.chunker.fingerprint)
 
     def publish(
         self, corpus: str, members: Sequence[Member], contract: Contract, report: Progress
@@ -60,7 +77,7 @@ class Publisher:
         Returns:
             The snapshot, and how many texts were embedded anew.
         """
-        rows = [row for member in members for row in self.rows(member)]
+        rows = self.rows(members)
         embedded = max(self._embed(embedder, rows, report) for embedder in self.embedders)
         manifest = self._manifest(corpus, members)
         snapshot = Snapshot(digest(manifest), corpus, datetime.now(UTC), len(members), len(rows))
@@ -84,7 +101,7 @@ class Publisher:
         members = self.store.members(corpus, snapshot_id)
         if digest(self._manifest(corpus, members)) != snapshot_id:
             raise IndexOutdated(corpus, f"index of the snapshot {snapshot_id}, made with other models or rules,")
-        rows = [row for member in members for row in self.rows(member)]
+        rows = self.rows(members)
         for embedder in self.embedders:
             self._embed(embedder, rows, silent)
         self.indexes.write(corpus, snapshot_id, self.contents(members, rows))
@@ -96,13 +113,15 @@ class Publisher:
         except CorpusNotFound:
             return []
 
-    def rows(self, member: Member) -> list[ChunkRow]:
-        """The chunks of a member; a version that another chunker cut is cut anew."""
-        rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
-        if not rows:
-            self.store_document(self.store.document(member.doc_id, member.version))
-            rows = self.store.chunk_rows(member.doc_id, member.version, self.chunker.fingerprint)
-        return rows
+    def rows(self, members: Sequence[Member]) -> list[ChunkRow]:
+        """The chunks of members in their order; versions that another chunker cut are cut anew."""
+        keys = [(member.doc_id, member.version) for member in members]
+        found = self.store.chunk_rows(keys, self.chunker.fingerprint)
+        uncut = [key for key in keys if not found[key]]
+        for key in uncut:
+            self.store_documents([self.store.document(*key)])
+        found.update(self.store.chunk_rows(uncut, self.chunker.fingerprint))
+        return [row for key in keys for row in found[key]]
 
     def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
         """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
@@ -111,19 +130,20 @@ class Publisher:
         todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
         if todo:
             report(f"embed {embedder.name}", 0, len(todo))
-        texts = ChunkTexts(self.store)
-        for start in range(0, len(todo), self.embed_group):
-            group = todo[start : start + self.embed_group]
-            vectors = embedder.embed_passages([texts.indexed(row) for row in group])
+        size, texts, done = self.embed_group, ChunkTexts(self.store, todo), 0
+        groups = [todo[start : start + size] for start in range(0, len(todo), size)]
+        work = ([texts.indexed(row) for row in group] for group in groups)
+        for group, vectors in zip(groups, self.embed_groups(embedder, work), strict=True):
             self.vectors.put(embedder.fingerprint, {row.text_sha256: v for row, v in zip(group, vectors, strict=True)})
-            report(f"embed {embedder.name}", start + len(group), len(todo))
+            done += len(group)
+            report(f"embed {embedder.name}", done, len(todo))
         return len(todo)
 
     def _read_together(self, embedder: Embedder, rows: Sequence[ChunkRow]) -> Sequence[ChunkRow]:
         """For each chunk the text of which it has the vector: its own, or that of the window around it."""
         if not embedder.window_chars:
             return rows
-        texts = ChunkTexts(self.store)
+        texts = ChunkTexts(self.store, rows)
         found: list[ChunkRow] = []
         for row in windows(rows, embedder.window_chars):
             same = found and replace(row, text_sha256=found[-1].text_sha256) == found[-1]
@@ -155,7 +175,7 @@ class Publisher:
         return found
 
     def _words(self, rows: Sequence[ChunkRow]) -> list[list[str]]:
-        texts = ChunkTexts(self.store)
+        texts = ChunkTexts(self.store, rows)
         return [index_words(texts.indexed(row), texts.language(row)) for row in rows]
 
 

@@ -154,7 +154,7 @@ class Snapshots:
             SnapshotNotFound: The corpus has no such snapshot.
         """
         manifest, members = self.store.manifest(corpus, name), self._members(corpus, name)
-        rows = [row for member in members for row in self.publisher.rows(member)]
+        rows = self.publisher.rows(members)
         draft = path.with_name(f".{path.name}.tmp")
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
             _add(archive, "manifest.json", json.dumps(manifest, indent=2, sort_keys=True).encode())
@@ -179,7 +179,8 @@ class Snapshots:
         document = self.store.document(member.doc_id, member.version)
         if version_of(document.parsed, document.sha256, document.parser) != member.version:
             yield f"{member.uri}: the text is not the one that its version is named after"
-        for row in self.store.chunk_rows(member.doc_id, member.version, chunker):
+        key = (member.doc_id, member.version)
+        for row in self.store.chunk_rows([key], chunker)[key]:
             text = document.parsed.text[row.start : row.end]
             chunk = Chunk(row.doc_id, row.version, row.start, row.end, text, row.context)
             if chunk_sha256(chunk) != row.text_sha256:
@@ -187,7 +188,7 @@ class Snapshots:
 
     def _vector_faults(self, corpus: str, name: str, members: Sequence[Member]) -> Iterator[str]:
         """Each row asked for by its own vector must come first, or score as much as what does."""
-        rows = [row for member in members for row in self.publisher.rows(member)]
+        rows = self.publisher.rows(members)
         index = self.publisher.indexes.open(corpus, name)
         owner = {(member.doc_id, member.version): member for member in members}
         for embedder, vectors in self.publisher.contents(members, rows).vectors.items():

@@ -41,7 +41,7 @@ def parse_file(path: Path, limits: ParseLimits) -> ParsedFile | ParseFailure:
     """Read and parse one file. Runs in the worker; failures are values, for nothing is wrong with the program."""
     _bound_memory(limits.max_memory_bytes)
     try:
-        data, modified = _read(path, limits)
+        data, modified = read_file(path, limits)
         parsed = parse_bytes(data, limits)
     except ParseFailure as failure:
         return ParseFailure(failure.code, failure.detail, failure.stage)  # without its traceback and cause
@@ -149,7 +149,12 @@ def _result(future: "ProcessFuture[ParsedFile | ParseFailure]", limits: ParseLim
     return result
 
 
-def _read(path: Path, limits: ParseLimits) -> tuple[bytes, datetime]:
+def read_file(path: Path, limits: ParseLimits) -> tuple[bytes, datetime]:
+    """The bytes of a file and when it was modified, in UTC.
+
+    Raises:
+        ParseFailure: It cannot be read, or is over the bound.
+    """
     try:
         # Non-blocking, or opening a FIFO would wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

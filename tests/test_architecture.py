@@ -34,7 +34,11 @@ DOORS = {
     "sentencex": ("app/sentences.py",),
     "tiktoken": ("app/tokens.py",),
     "openai": ("app/llm/",),
-    "httpx": ("app/llm/", "app/alerts.py"),
+    "httpx": ("app/llm/", "app/alerts.py", "retrieval/sources/web.py"),
+    "protego": ("retrieval/sources/sitemap.py",),
+    "minio": ("retrieval/sources/s3.py",),
+    "watchfiles": ("retrieval/sources/watch.py",),
+    "ray": ("retrieval/on_ray.py",),
     "xllamacpp": ("app/llm/",),
     "pebble": ("retrieval/workers.py",),
     "scipy": ("evals/", "retrieval/contract/drift.py"),
@@ -57,6 +61,8 @@ HEAVY = {
     "trafilatura",
     "pptx",
     "openai",
+    "minio",
+    "ray",
 }
 
 

@@ -16,7 +16,7 @@ from retrieval.types import IngestReport, ParsedFile, ReasonCode
 
 if TYPE_CHECKING:
     from app.bootstrap import Services
-    from retrieval.publish import Progress
+    from retrieval.sources.port import Progress
 
 _SOURCE = "bench"
 _NOWHERE = Path("/nonexistent")

@@ -15,7 +15,7 @@ from evals.scorers.guard import attack_success
 from evals.types import Evidence
 from retrieval.files import folders as sources
 from retrieval.files import list_files
-from retrieval.publish import Progress
+from retrieval.sources.port import Progress
 
 DEADLINE_S = 60.0
 _NO_EVIDENCE = Evidence((), lambda doc_id: None)
@@ -57,7 +57,8 @@ class Arena:
         To be asked before the first generation. What a question is after may well stand in the documents.
         """
         members = self._services.corpora.members(self.corpus, self._snapshot)
-        texts = [self._services.corpora.text(member.doc_id, member.version).casefold() for member in members]
+        held = self._services.corpora.texts([(member.doc_id, member.version) for member in members])
+        texts = [text.casefold() for text in held.values()]
         return [
             seed
             for seed in seeds

@@ -6,7 +6,7 @@ from evals.golden.sets import GoldenSet
 from evals.running.evidence import SnapshotTexts
 from retrieval.files import folders as sources
 from retrieval.files import list_files
-from retrieval.publish import Progress
+from retrieval.sources.port import Progress
 
 
 def ready_corpus(services: Services, golden: GoldenSet, progress: Progress | None) -> SnapshotTexts:

@@ -45,6 +45,10 @@ class BgeSmall:
         WEIGHTS.path()
         self._encoder = OnnxEncoder(WEIGHTS, max_tokens=512)
 
+    def __reduce__(self) -> "tuple[type[BgeSmall], tuple[()]]":
+        """Travels without its weights: each process loads its own."""
+        return BgeSmall, ()
+
     def count_tokens(self, text: str) -> int:
         """Word pieces of `text`, without the two special tokens; a text longer than the model reads counts 510."""
         return len(self._encoder.tokenizer().encode(text, add_special_tokens=False).ids)

@@ -47,6 +47,10 @@ class MiniLM:
         self._model: Any = None
         self._tokenizer: Any = None
 
+    def __reduce__(self) -> "tuple[type[MiniLM], tuple[str]]":
+        """Travels without its weights; in another process it computes in the same precision."""
+        return MiniLM, (self.dtype,)
+
     def count_tokens(self, text: str) -> int:
         """Word pieces of `text`, without the two special tokens."""
         if self._tokenizer is None:

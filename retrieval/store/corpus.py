@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select
+from sqlalchemy import Connection, Engine, Row, delete, insert, select, tuple_
 
 from retrieval.errors import CorpusNotFound, DocumentNotFound, SnapshotNotFound
 from retrieval.store.rows import Activation, ChunkRow, Member
@@ -105,11 +105,12 @@ class CorpusStore:
         )
         return Document(row.doc_id, row.version, row.uri, row.sha256, row.parser, row.modified, parsed)
 
-    def text(self, doc_id: str, version: str) -> str:
-        """The canonical text of a version that is known to be there."""
-        query = select(versions.c.text).where(versions.c.doc_id == doc_id, versions.c.version == version)
+    def texts(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The canonical text of each (doc_id, version); a few at a time, for texts are long."""
+        query = select(versions.c.doc_id, versions.c.version, versions.c.text)
         with self._engine.connect() as db:
-            return str(db.execute(query).scalar_one())
+            rows = db.execute(query.where(tuple_(versions.c.doc_id, versions.c.version).in_(keys)))
+            return {(row.doc_id, row.version): row.text for row in rows}
 
     def version_in(self, doc_id: str, snapshot_id: str | None) -> tuple[str, str]:
         """The version of a document in a snapshot, or in the snapshot that serves.
@@ -136,41 +137,31 @@ class CorpusStore:
 
     def put_document(self, document: Document, chunker: str, rows: Sequence[ChunkRow]) -> None:
         """Write a version with its chunks, in one transaction; writing it again changes nothing."""
-        parsed = document.parsed
+        self.put_documents([(document, rows)], chunker)
+
+    def put_documents(self, documents: Sequence[tuple[Document, Sequence[ChunkRow]]], chunker: str) -> None:
+        """Write versions with their chunks, all in one transaction: its wait for the disk is what costs."""
+        if not documents:
+            return
+        keyed = [
+            {**asdict(row), "chunker": chunker, "ordinal": i} for _, rows in documents for i, row in enumerate(rows)
+        ]
         with self._writes.begin() as db:
-            db.execute(
-                insert_or_ignore(self._engine, versions),
-                {
-                    "doc_id": document.doc_id,
-                    "version": document.version,
-                    "uri": document.uri,
-                    "sha256": document.sha256,
-                    "parser": document.parser,
-                    "modified": document.modified,
-                    "media_type": parsed.media_type,
-                    "title": parsed.title,
-                    "language": parsed.language,
-                    "text": parsed.text,
-                    "sections": json.dumps([asdict(section) for section in parsed.sections], ensure_ascii=False),
-                    "pages": json.dumps([asdict(page) for page in parsed.pages], ensure_ascii=False),
-                },
-            )
-            if rows:
-                keyed = [{**asdict(row), "chunker": chunker, "ordinal": i} for i, row in enumerate(rows)]
+            db.execute(insert_or_ignore(self._engine, versions), [_version(document) for document, _ in documents])
+            if keyed:
                 db.execute(insert_or_ignore(self._engine, chunks), keyed)
 
-    def chunk_rows(self, doc_id: str, version: str, chunker: str) -> list[ChunkRow]:
-        """The chunks of a version as `chunker` cut it, in order; empty where it has not yet."""
-        query = (
-            select(chunks)
-            .where(chunks.c.doc_id == doc_id, chunks.c.version == version, chunks.c.chunker == chunker)
-            .order_by(chunks.c.ordinal)
-        )
+    def chunk_rows(self, keys: Iterable[tuple[str, str]], chunker: str) -> dict[tuple[str, str], list[ChunkRow]]:
+        """The chunks of each (doc_id, version) as `chunker` cut it, in order; none where it has not yet."""
+        found: dict[tuple[str, str], list[ChunkRow]] = {key: [] for key in keys}
         with self._engine.connect() as db:
-            return [
-                ChunkRow(row.doc_id, row.version, row.start, row.end, row.context, row.text_sha256)
-                for row in db.execute(query)
-            ]
+            for batch in batches(list(found)):
+                of_these = tuple_(chunks.c.doc_id, chunks.c.version).in_(batch)
+                query = select(chunks).where(of_these, chunks.c.chunker == chunker)
+                for row in db.execute(query.order_by(chunks.c.doc_id, chunks.c.version, chunks.c.ordinal)):
+                    chunk = ChunkRow(row.doc_id, row.version, row.start, row.end, row.context, row.text_sha256)
+                    found[row.doc_id, row.version].append(chunk)
+        return found
 
     def publish(self, snapshot: Snapshot, manifest: str, documents: Sequence[Member], by: Activation) -> None:
         """Write a snapshot and make it the one that serves, in one transaction."""
@@ -259,6 +250,24 @@ def _activate(db: Connection, corpus: str, snapshot: str, by: Activation) -> Non
     if active != snapshot:
         row = {"corpus": corpus, "snapshot": snapshot, "at": datetime.now(UTC), "who": by.who, "contract": by.contract}
         db.execute(insert(activations), row)
+
+
+def _version(document: Document) -> dict[str, Any]:
+    parsed = document.parsed
+    return {
+        "doc_id": document.doc_id,
+        "version": document.version,
+        "uri": document.uri,
+        "sha256": document.sha256,
+        "parser": document.parser,
+        "modified": document.modified,
+        "media_type": parsed.media_type,
+        "title": parsed.title,
+        "language": parsed.language,
+        "text": parsed.text,
+        "sections": json.dumps([asdict(section) for section in parsed.sections], ensure_ascii=False),
+        "pages": json.dumps([asdict(page) for page in parsed.pages], ensure_ascii=False),
+    }
 
 
 def _said(labels: Labels) -> dict[str, str]:

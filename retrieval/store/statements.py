@@ -1,9 +1,12 @@
 """What the statements of this room share."""
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Engine, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+Key = TypeVar("Key", str, tuple[str, str])
 
 
 def insert_or_ignore(engine: Engine, table: Table) -> Insert:
@@ -13,7 +16,7 @@ def insert_or_ignore(engine: Engine, table: Table) -> Insert:
     return sqlite.insert(table).on_conflict_do_nothing()
 
 
-def batches(keys: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
+def batches(keys: Sequence[Key], size: int = 500) -> Iterator[Sequence[Key]]:
     """Slices small enough for a database's bound on parameters."""
     for start in range(0, len(keys), size):
         yield keys[start : start + size]

@@ -1,33 +1,40 @@
 """The texts of stored chunks."""
 
+from collections import deque
+from collections.abc import Sequence
+
 from retrieval.language import language_of
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.rows import ChunkRow
 from retrieval.types import Chunk
 
+_READ_TOGETHER = 20
+
 
 class ChunkTexts:
-    """Indexed texts of chunks, reading each document once while its chunks come in a row."""
+    """Indexed texts of chunks. Asked in the order of `rows`, it reads each document once and few together."""
 
-    def __init__(self, store: CorpusStore) -> None:
+    def __init__(self, store: CorpusStore, rows: Sequence[ChunkRow]) -> None:
         self._store = store
-        self._key = ("", "")
-        self._text = self._language = ""
+        self._coming = deque(dict.fromkeys((row.doc_id, row.version) for row in rows))
+        self._texts: dict[tuple[str, str], str] = {}
+        self._languages: dict[tuple[str, str], str] = {}
 
     def indexed(self, row: ChunkRow) -> str:
         """What embedders and the word index see of a chunk."""
-        self._read(row)
-        text = self._text[row.start : row.end]
+        text = self._text(row)[row.start : row.end]
         return Chunk(row.doc_id, row.version, row.start, row.end, text, row.context).indexed_text
 
     def language(self, row: ChunkRow) -> str:
         """The language of the document that it is of."""
-        self._read(row)
-        if not self._language:
-            self._language = language_of(self._text)
-        return self._language
+        key = (row.doc_id, row.version)
+        if key not in self._languages:
+            self._languages[key] = language_of(self._text(row))
+        return self._languages[key]
 
-    def _read(self, row: ChunkRow) -> None:
-        if (row.doc_id, row.version) != self._key:
-            self._key = (row.doc_id, row.version)
-            self._text, self._language = self._store.text(*self._key), ""
+    def _text(self, row: ChunkRow) -> str:
+        key = (row.doc_id, row.version)
+        if key not in self._texts:
+            next_ones = [self._coming.popleft() for _ in range(min(_READ_TOGETHER, len(self._coming)))]
+            self._texts = self._store.texts(next_ones)
+        return self._texts[key]
