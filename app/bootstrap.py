@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from app.access import SecondLook
 from app.errors import ConfigError
 from app.grounding import Grounding
 from app.llm.extractive import Extractive
@@ -117,6 +118,7 @@ def build(
         grounding=Grounding(settings.chat.min_support),
         record=record,
         settings=settings.chat,
+        second_look=SecondLook(corpora, executor).permitted,
         max_tokens=settings.llm.max_tokens,
     )
     return Services(

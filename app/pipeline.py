@@ -25,13 +25,15 @@ from app.types import (
     Usage,
 )
 from retrieval.search import Retriever
-from retrieval.types import Passage, Query
+from retrieval.types import Found, Passage, Query, Scope
 
 ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 
 _log = logging.getLogger(__name__)
 
 Record = Callable[[ChatResult], Awaitable[None]]
+SecondLook = Callable[[Found, str, Scope], Awaitable[Found]]
+"""Checks what a search found in a corpus against a scope, apart from the index."""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,7 @@ class ChatPipeline:
     grounding: Grounding
     record: Record
     settings: ChatSettings
+    second_look: SecondLook
     max_tokens: int = 400
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
@@ -82,7 +85,9 @@ class ChatPipeline:
         question = standalone(request.question, request.history)
 
         earlier = tuple(message.content for message in request.history if message.role == "user")
-        found = await self.retriever.search(Query(request.question, earlier), request.corpus, self.settings.passages)
+        query, passages = Query(request.question, earlier), self.settings.passages
+        found = await self.retriever.search(query, request.corpus, passages, request.scope)
+        found = await self.second_look(found, request.corpus, request.scope)
         clock.lap("retrieve")
         yield PassagesFound(found.passages)
 
@@ -113,6 +118,7 @@ class ChatPipeline:
             provider=provider.name,
             usage=draft.usage,
             timings_ms=clock.timings_ms,
+            tenant=request.scope.access.tenant,
         )
         await self.record(result)
         yield Finished(result)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from retrieval.types import Passage
+from retrieval.types import OPEN, Passage, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class ChatRequest:
     question: str
     history: tuple[Message, ...] = ()
     corpus: str = "default"
+    scope: Scope = OPEN
+    """Set by the door that the request came through, never by the request itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class ChatResult:
     provider: str
     usage: Usage
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)

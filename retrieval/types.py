@@ -140,6 +140,9 @@ class Access:
         )
 
 
+NOBODY = Access()
+
+
 @dataclass(frozen=True, slots=True)
 class Labels:
     """What is said of a document beside its text: whose it is, which groups may see it (none: all), its attributes."""
@@ -168,7 +171,7 @@ UNLABELLED = Labels()
 class Scope:
     """What a search may find: what `access` sees and, of that, what has all of `where`; in which snapshot (or None)."""
 
-    access: Access = field(default_factory=Access)
+    access: Access = NOBODY
     where: Mapping[str, Attribute] = field(default_factory=dict)
     snapshot: str | None = None
 
@@ -179,8 +182,7 @@ class Scope:
         )
 
 
-OPEN = Scope()
-"""What a service without tenants searches: all that no tenant and no group owns."""
+OPEN = Scope()  # what a service without tenants searches: all that no tenant and no group owns
 
 
 @dataclass(frozen=True, slots=True)

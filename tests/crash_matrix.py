@@ -5,6 +5,7 @@
 Prints a line of JSON: kills by operation, verified snapshots, faults. Exit code 1 where a fault was found.
 """
 
+import hashlib
 import json
 import os
 import random
@@ -23,8 +24,9 @@ from retrieval.config import ParseLimits
 from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.errors import NoRollback, ParseFailure
 from retrieval.files import folders, list_files
+from retrieval.parsing import parse_bytes
 from retrieval.types import ParsedFile
-from retrieval.workers import parse_file
+from retrieval.workers import read_file
 
 LIMITS = ParseLimits()
 
@@ -39,7 +41,8 @@ class InProcess:
 
     def parse_all(self, files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, ParsedFile | ParseFailure]]:
         for uri, path in files:
-            yield uri, parse_file(path, LIMITS)
+            data, modified = read_file(path, LIMITS)  # not `parse_file`: it bounds the memory of its process for good
+            yield uri, ParsedFile(hashlib.sha256(data).hexdigest(), modified, parse_bytes(data, LIMITS))
 
 
 def joined(home: Path) -> Services:

@@ -9,6 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.commands.shared import Corpus, Json, out, print_json, services_for
+from retrieval.types import Access, Scope
+
+Tenant = Annotated[str, typer.Option(help="Ask as this tenant.")]
+Groups = Annotated[list[str] | None, typer.Option(help="Ask as a member of this group; may be given again.")]
 
 
 def add_to(cli: typer.Typer) -> None:
@@ -21,11 +25,13 @@ def search(
     query: str,
     k: Annotated[int, typer.Option(min=1, max=1000, help="How many passages.")] = 10,
     corpus: Corpus = None,
+    tenant: Tenant = "",
+    group: Groups = None,
     as_json: Json = False,
 ) -> None:
     """Show the passages that a question finds, with the score of each retriever."""
     with services_for(corpus=corpus) as services:
-        found = asyncio.run(services.retriever.search(query, services.settings.corpus, k))
+        found = asyncio.run(services.retriever.search(query, services.settings.corpus, k, _scope(tenant, group)))
     if as_json:
         print_json(asdict(found))
         return
@@ -39,13 +45,14 @@ def search(
     out.print(table)
 
 
-def ask(question: str, corpus: Corpus = None, as_json: Json = False) -> None:
+def ask(question: str, corpus: Corpus = None, tenant: Tenant = "", group: Groups = None, as_json: Json = False) -> None:
     """Answer a question with citations, or say "I don't know"."""
     from app.rendering import result_json
     from app.types import ChatRequest
 
     with services_for(corpus=corpus) as services:
-        result = asyncio.run(services.pipeline.run(ChatRequest(question, corpus=services.settings.corpus)))
+        request = ChatRequest(question, corpus=services.settings.corpus, scope=_scope(tenant, group))
+        result = asyncio.run(services.pipeline.run(request))
     if as_json:
         print_json(result_json(result))
         return
@@ -61,3 +68,7 @@ def ask(question: str, corpus: Corpus = None, as_json: Json = False) -> None:
         span = f"characters {citation.start}-{citation.end} of document {citation.doc_id}"
         out.print(f"[dim]\\[{number}] {escape(citation.uri)} · {escape(place)}\n    {span}[/]", highlight=False)
     out.print(f"[dim]{result.provider} · snapshot {result.snapshot} · {result.timings_ms['total']:.0f} ms[/]")
+
+
+def _scope(tenant: str, groups: list[str] | None) -> Scope:
+    return Scope(Access(tenant, frozenset(groups or ())))

@@ -8,6 +8,7 @@ from rich.markup import escape
 from app import __version__
 from app.commands.shared import Corpus, err, out, services_for
 from app.settings import load_settings
+from retrieval.types import Access
 
 keys = typer.Typer(no_args_is_help=True, help="API keys: needed to serve on anything but this machine.")
 
@@ -35,20 +36,27 @@ def serve(
 
 
 @keys.command("create")
-def create_key(name: str) -> None:
+def create_key(
+    name: str,
+    tenant: Annotated[str, typer.Option(help="Whose documents it sees, beside shared ones.")] = "",
+    group: Annotated[list[str] | None, typer.Option(help="A group of the tenant; may be given again.")] = None,
+) -> None:
     """Make an API key and print it once."""
     with services_for() as services:
-        key = services.keys.create(name)
+        key = services.keys.create(name, Access(tenant, frozenset(group or ())))
     out.print(f"[bold]{key}[/]", soft_wrap=True)
     err.print("Keep it now: only its hash is stored. Send it as `Authorization: Bearer …`.")
 
 
 @keys.command("list")
 def list_keys() -> None:
-    """Print the names of the keys."""
+    """Print the names of the keys, with tenant and groups."""
     with services_for() as services:
-        for name in services.keys.names():
-            out.print(escape(name))
+        found = services.keys.all()
+    for name, access in found:
+        groups = f"  groups {', '.join(sorted(access.groups))}" if access.groups else ""
+        tenant = f"  tenant {access.tenant}" if access.tenant else ""
+        out.print(escape(name + tenant + groups), highlight=False)
 
 
 @keys.command("revoke")

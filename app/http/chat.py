@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
@@ -11,10 +12,11 @@ from starlette.responses import Response
 from app.http.events import Event, event, stream
 from app.http.failures import problem
 from app.http.schemas import ChatBody
-from app.http.shared import SharedState, turn_slot
+from app.http.shared import SharedState, access_of, turn_slot
 from app.http.turns import opened, unless_gone
 from app.rendering import claim_json, passage_json, result_json
 from app.types import ClaimVerified, PassagesFound, TurnEvent
+from retrieval.types import Scope
 
 router = APIRouter()
 
@@ -23,7 +25,7 @@ router = APIRouter()
 async def chat(body: ChatBody, request: Request, shared: SharedState) -> Response:
     """Answer a question from a corpus, each claim with the source characters that support it."""
     settings, pipeline = shared.services.settings, shared.services.pipeline
-    asked = body.request(settings.corpus, settings.chat)
+    asked = replace(body.request(settings.corpus, settings.chat), scope=Scope(access_of(request)))
     if body.stream:
         first, rest = await opened(request, pipeline, asked)
         return stream(_events(request, first, rest))

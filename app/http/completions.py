@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,10 +20,11 @@ from starlette.responses import Response
 from app.http.events import Event, event, stream, text_event
 from app.http.failures import problem
 from app.http.schemas import MODEL, CompletionBody
-from app.http.shared import SharedState, turn_slot
+from app.http.shared import SharedState, access_of, turn_slot
 from app.http.turns import opened, unless_gone
 from app.rendering import Json
 from app.types import ChatResult, Citation, Claim, ClaimVerified, Finished, TurnEvent
+from retrieval.types import Scope
 
 router = APIRouter()
 
@@ -41,7 +43,7 @@ def models(shared: SharedState) -> Json:
 async def complete(body: CompletionBody, request: Request, shared: SharedState) -> Response:
     """Answer the last user message."""
     settings, pipeline = shared.services.settings, shared.services.pipeline
-    asked = body.request(settings.corpus, settings.chat)
+    asked = replace(body.request(settings.corpus, settings.chat), scope=Scope(access_of(request)))
     if body.stream:
         first, rest = await opened(request, pipeline, asked)
         usage = body.stream_options is not None and body.stream_options.include_usage

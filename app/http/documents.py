@@ -4,6 +4,7 @@ import asyncio
 import shutil
 import tempfile
 import unicodedata
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from re import fullmatch
 from typing import Any
@@ -16,13 +17,13 @@ from starlette.responses import Response
 
 from app.alerts import contract_alert
 from app.http.failures import DocumentRefused, InvalidRequest
-from app.http.shared import Shared, SharedState
+from app.http.shared import Shared, SharedState, access_of
 from app.rendering import Json, document_json, report_json
 from app.settings import CORPUS_PATTERN
 from retrieval.errors import ContractBroken
 from retrieval.files import SourceFile
 from retrieval.ingest import document_id
-from retrieval.types import IngestReport, Severity
+from retrieval.types import IngestReport, Labels, Severity
 
 SOURCE = "upload"
 """The source of all uploads: no folder, so the same name again replaces what was uploaded before."""
@@ -54,8 +55,9 @@ async def upload(request: Request, shared: SharedState) -> Response:
     with shared.uploads.slot():
         async with request.form(max_files=1, max_fields=1) as form:
             file, corpus = _file(form), _corpus(form, shared.services.settings.corpus)
-            uri = safe_name(file.filename or "")
-            report = await _ingest(shared, file, uri, corpus)
+            tenant = access_of(request).tenant
+            uri = owned(safe_name(file.filename or ""), tenant)
+            report = await _ingest(shared, file, SourceFile(uri, Path(), SOURCE, Labels(tenant)), corpus)
     contract_alert(shared.services.settings.alerts, corpus, report)
     if not report.switched:
         broken = "; ".join(f"{b.rule}: {b.message}" for b in report.breaches if b.severity is Severity.ERROR)
@@ -70,9 +72,9 @@ async def upload(request: Request, shared: SharedState) -> Response:
 
 
 @router.get("/v1/documents/{doc_id}")
-def read(doc_id: str, shared: SharedState, snapshot: str | None = None) -> Json:
+def read(doc_id: str, request: Request, shared: SharedState, snapshot: str | None = None) -> Json:
     """A document as a snapshot holds it, by default the snapshot that serves."""
-    found, version = shared.services.corpora.version_in(doc_id, snapshot)
+    found, version = shared.services.corpora.version_in(doc_id, snapshot, access_of(request))
     return document_json(shared.services.reader.document(doc_id, version), found)
 
 
@@ -86,13 +88,18 @@ def safe_name(name: str) -> str:
     return path.stem[: MAX_NAME_CHARS - len(path.suffix[:16])] + path.suffix[:16]
 
 
-async def _ingest(shared: Shared, file: UploadFile, uri: str, corpus: str) -> IngestReport:
+def owned(name: str, tenant: str) -> str:
+    """The uri of a tenant's upload: under its own name, so that no tenant can replace another's file."""
+    return f"@{tenant}/{name}" if tenant else name.lstrip("@") or "upload"
+
+
+async def _ingest(shared: Shared, file: UploadFile, named: SourceFile, corpus: str) -> IngestReport:
     """Ingest in a thread, one upload at a time: turns go on, and no upload meets another's lock."""
     with tempfile.TemporaryDirectory(prefix="assay-upload-") as folder:
         path = Path(folder) / "upload"
         await asyncio.to_thread(_copy, file, path)
         async with shared.ingesting:
-            return await asyncio.to_thread(shared.services.ingestor.ingest, [SourceFile(uri, path, SOURCE)], corpus)
+            return await asyncio.to_thread(shared.services.ingestor.ingest, [replace(named, path=path)], corpus)
 
 
 def _copy(file: UploadFile, path: Path) -> None:

@@ -11,9 +11,21 @@ from starlette.requests import Request
 
 from app.bootstrap import Services
 from app.errors import TooManyRequests
+from retrieval.types import NOBODY, Access
 
 UPLOADS_IN_FLIGHT = 4
 """Uploads received or waiting for their turn to be ingested; more would only fill the disk."""
+
+
+ACCESS = "assay.access"
+"""Where the check of keys leaves what a request's key gives access to."""
+
+
+def access_of(request: Request) -> Access:
+    """What a request may see; without keys, what belongs to no tenant."""
+    found = request.scope.get(ACCESS, NOBODY)
+    assert isinstance(found, Access)
+    return found
 
 
 class InFlight:

@@ -20,6 +20,7 @@ turns = Table(
     Column("timings_ms", Text, nullable=False),
     Column("question", Text, comment="Only where chat.record_text is set."),
     Column("answer", Text, comment="Only where chat.record_text is set."),
+    Column("tenant", String(80), nullable=False, server_default=""),
 )
 
 feedback = Table(
@@ -38,4 +39,6 @@ api_keys = Table(
     Column("name", String(80), primary_key=True),
     Column("sha256", String(64), nullable=False, unique=True),
     Column("created", UtcDateTime, nullable=False),
+    Column("tenant", String(80), nullable=False, server_default=""),
+    Column("groups", Text, nullable=False, server_default="[]"),
 )

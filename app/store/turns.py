@@ -12,6 +12,7 @@ from sqlalchemy import Engine, Row, delete, func, insert, select
 from app.errors import ConfigError, TurnNotFound
 from app.store.tables import api_keys, feedback, turns
 from app.types import ChatResult
+from retrieval.types import NOBODY, Access
 
 Rating = Literal["up", "down"]
 
@@ -57,18 +58,19 @@ class TurnStore:
             "timings_ms": json.dumps(dict(result.timings_ms)),
             "question": result.question if self._record_text else None,
             "answer": result.answer if self._record_text else None,
+            "tenant": result.tenant,
         }
         with self._writes.begin() as db:
             db.execute(insert(turns), values)
 
-    def add_feedback(self, turn_id: str, rating: Rating, note: str) -> None:
+    def add_feedback(self, turn_id: str, rating: Rating, note: str, tenant: str = "") -> None:
         """Keep what a person thought of a turn.
 
         Raises:
-            TurnNotFound: No such turn.
+            TurnNotFound: The tenant has no such turn.
         """
         with self._writes.begin() as db:
-            if db.scalar(select(turns.c.id).where(turns.c.id == turn_id)) is None:
+            if db.scalar(select(turns.c.id).where(turns.c.id == turn_id, turns.c.tenant == tenant)) is None:
                 raise TurnNotFound(f"No turn '{turn_id}' is known.")
             db.execute(
                 insert(feedback), {"turn_id": turn_id, "created": datetime.now(UTC), "rating": rating, "note": note}
@@ -100,8 +102,8 @@ class KeyStore:
         self._engine = engine
         self._writes = engine.execution_options(write=True)
 
-    def create(self, name: str) -> str:
-        """Make a key and return it; it cannot be shown again.
+    def create(self, name: str, access: Access = NOBODY) -> str:
+        """Make a key with its access and return it; it cannot be shown again.
 
         Raises:
             ConfigError: The name is taken.
@@ -110,13 +112,14 @@ class KeyStore:
         with self._writes.begin() as db:
             if db.scalar(select(api_keys.c.name).where(api_keys.c.name == name)) is not None:
                 raise ConfigError(f"A key named '{name}' exists. Choose another name or revoke it first.")
-            db.execute(insert(api_keys), {"name": name, "sha256": _sha256(key), "created": datetime.now(UTC)})
+            row = {"name": name, "sha256": _sha256(key), "created": datetime.now(UTC), "tenant": access.tenant}
+            db.execute(insert(api_keys), {**row, "groups": json.dumps(sorted(access.groups))})
         return key
 
-    def names(self) -> list[str]:
-        """The names of all keys."""
+    def all(self) -> list[tuple[str, Access]]:
+        """The names of all keys, with their access."""
         with self._engine.connect() as db:
-            return [str(name) for name in db.scalars(select(api_keys.c.name).order_by(api_keys.c.name))]
+            return [(str(row.name), _access(row)) for row in db.execute(select(api_keys).order_by(api_keys.c.name))]
 
     def revoke(self, name: str) -> None:
         """Make a key worthless at once.
@@ -128,11 +131,11 @@ class KeyStore:
             if db.execute(delete(api_keys).where(api_keys.c.name == name)).rowcount == 0:
                 raise ConfigError(f"No key is named '{name}'. `assay keys list` shows the names.")
 
-    def holder(self, key: str) -> str | None:
-        """The name of a key, or None. Looks up the hash, so the time taken says nothing about the key."""
+    def access(self, key: str) -> Access | None:
+        """What a key gives access to; None: it is no key. The hash is looked up, so the time says nothing."""
         with self._engine.connect() as db:
-            found = db.scalar(select(api_keys.c.name).where(api_keys.c.sha256 == _sha256(key)))
-        return str(found) if found is not None else None
+            row = db.execute(select(api_keys).where(api_keys.c.sha256 == _sha256(key))).one_or_none()
+        return _access(row) if row is not None else None
 
     def any(self) -> bool:
         """Whether there is a key at all."""
@@ -159,6 +162,10 @@ def _stored(row: Row[Any]) -> StoredTurn:
         rating=row.rating,
         note=row.note or "",
     )
+
+
+def _access(row: Row[Any]) -> Access:
+    return Access(row.tenant, frozenset(json.loads(row.groups)))
 
 
 def _sha256(key: str) -> str:

@@ -5,7 +5,7 @@ becomes visible in the one transaction of `publish`. So a reader sees a whole sn
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from retrieval.store.rows import Activation, ChunkRow, Member
 from retrieval.store.statements import batches, insert_or_ignore
 from retrieval.store.tables import activations, chunks, corpora, members, quarantine, snapshots, versions
 from retrieval.types import (
+    Access,
     Document,
     Labels,
     PageSpan,
@@ -84,6 +85,17 @@ class CorpusStore:
                 for row in db.execute(query)
             ]
 
+    def labels(self, corpus: str, snapshot_id: str, doc_ids: Collection[str]) -> dict[str, Labels]:
+        """The labels of documents as a snapshot holds them; one that it does not hold is left out."""
+        found = {}
+        with self._engine.connect() as db:
+            for batch in batches(sorted(doc_ids)):
+                query = select(members).where(
+                    members.c.corpus == corpus, members.c.snapshot == snapshot_id, members.c.doc_id.in_(batch)
+                )
+                found.update({str(row.doc_id): _labels(row) for row in db.execute(query)})
+        return found
+
     def document(self, doc_id: str, version: str) -> Document:
         """One version of a document.
 
@@ -112,8 +124,13 @@ class CorpusStore:
             rows = db.execute(query.where(tuple_(versions.c.doc_id, versions.c.version).in_(keys)))
             return {(row.doc_id, row.version): row.text for row in rows}
 
-    def version_in(self, doc_id: str, snapshot_id: str | None) -> tuple[str, str]:
+    def version_in(self, doc_id: str, snapshot_id: str | None, access: Access | None = None) -> tuple[str, str]:
         """The version of a document in a snapshot, or in the snapshot that serves.
+
+        Args:
+            doc_id: Which document.
+            snapshot_id: In which snapshot; None for the one that serves.
+            access: Who asks; None for whoever holds this machine. What may not be seen is not there.
 
         Returns:
             (snapshot id, version).
@@ -121,7 +138,7 @@ class CorpusStore:
         Raises:
             DocumentNotFound: The document is not in that snapshot, or in none that serves.
         """
-        query = select(members.c.snapshot, members.c.version).where(members.c.doc_id == doc_id)
+        query = select(members).where(members.c.doc_id == doc_id)
         if snapshot_id is None:
             query = query.join(
                 corpora, (corpora.c.name == members.c.corpus) & (corpora.c.active_snapshot == members.c.snapshot)
@@ -130,7 +147,7 @@ class CorpusStore:
             query = query.where(members.c.snapshot == snapshot_id)
         with self._engine.connect() as db:
             row = db.execute(query.limit(1)).one_or_none()
-        if row is None:
+        if row is None or (access is not None and not access.sees(_labels(row))):
             where = f"snapshot '{snapshot_id}'" if snapshot_id else "any snapshot that serves"
             raise DocumentNotFound(f"No document '{doc_id}' in {where}.")
         return row.snapshot, row.version

@@ -12,6 +12,7 @@ from app.store import tables
 from app.store.database import open_database
 from app.types import ChatRequest
 from retrieval.store import tables as retrieval_tables
+from retrieval.types import NOBODY
 
 
 def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
@@ -44,14 +45,14 @@ def test_keys_are_shown_once_and_kept_as_hashes(services: Services) -> None:
     assert not services.keys.any()
     key = services.keys.create("front-end")
     assert services.keys.any()
-    assert services.keys.holder(key) == "front-end"
-    assert services.keys.holder(key + "x") is None
+    assert services.keys.access(key) == NOBODY
+    assert services.keys.access(key + "x") is None
     raw = b"".join(path.read_bytes() for path in services.settings.home.glob("assay.db*"))
     assert key.encode() not in raw
     with pytest.raises(ConfigError, match="exists"):
         services.keys.create("front-end")
     services.keys.revoke("front-end")
-    assert services.keys.holder(key) is None
+    assert services.keys.access(key) is None
     with pytest.raises(ConfigError, match="No key"):
         services.keys.revoke("front-end")
 
