@@ -24,8 +24,8 @@ from retrieval.embedders.folder import FolderEmbedder
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
 from retrieval.errors import IndexOutdated
-from retrieval.index.folder import IndexFolders
 from retrieval.index.port import IndexStore
+from retrieval.index.stores import open_index
 from retrieval.ingest import Ingestor
 from retrieval.publish import Publisher
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
@@ -99,10 +99,10 @@ def build(
     embedders = (embedder,) if embedder else tuple(_embedder(name, rules) for name in rules.embedders)
 
     corpora = CorpusStore(engine)
-    folders = IndexFolders(settings.home / "indexes")
-    reader = Reader(corpora, folders)
+    indexes = open_index(rules.index, settings.home / "indexes")
+    reader = Reader(corpora, indexes)
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
-    ingestor, snapshots = _library(settings, corpora, EmbeddingCache(engine), ProfileStore(engine), folders, embedders)
+    ingestor, snapshots = _library(settings, corpora, EmbeddingCache(engine), ProfileStore(engine), indexes, embedders)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )

@@ -34,6 +34,14 @@ class SourceLimits(BaseModel):
     s3_endpoint: str = Field("https://s3.amazonaws.com", description="Of an S3-compatible store.")
 
 
+class IndexSettings(BaseModel):
+    """Where the indexes of snapshots are kept."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    backend: Literal["faiss"] = Field("faiss", description="`faiss`: folders under ASSAY_HOME.")
+
+
 class RerankSettings(BaseModel):
     """The second look at the best passages, by a cross-encoder."""
 
@@ -68,6 +76,7 @@ class RetrievalSettings(BaseModel):
     weights: dict[str, Annotated[float, Field(ge=0)]] = Field(
         {}, description="Of `bm25` and each embedder in the weighted average; one that is not named weighs 1."
     )
+    index: IndexSettings = IndexSettings()
     rerank: RerankSettings = RerankSettings()
     duplicate_similarity: float | None = Field(
         None, gt=0, le=1, description="A passage this alike to a better one is left out (Jaccard, 5-word shingles)."
