@@ -127,7 +127,11 @@ class Publisher:
         """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
         rows = self._read_together(embedder, rows)
         missing = self.vectors.missing(embedder.fingerprint, (row.text_sha256 for row in rows))
-        todo = list({row.text_sha256: row for row in rows if row.text_sha256 in missing}.values())
+        todo: list[ChunkRow] = []
+        for row in rows:
+            if row.text_sha256 in missing:
+                missing.remove(row.text_sha256)
+                todo.append(row)
         if todo:
             report(f"embed {embedder.name}", 0, len(todo))
         size, texts, done = self.embed_group, ChunkTexts(self.store, todo), 0

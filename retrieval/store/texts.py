@@ -1,6 +1,5 @@
 """The texts of stored chunks."""
 
-from collections import deque
 from collections.abc import Sequence
 
 from retrieval.language import language_of
@@ -12,11 +11,12 @@ _READ_TOGETHER = 20
 
 
 class ChunkTexts:
-    """Indexed texts of chunks. Asked in the order of `rows`, it reads each document once and few together."""
+    """Indexed texts of chunks, in any order; asked in that of `rows`, it reads each document once and few together."""
 
     def __init__(self, store: CorpusStore, rows: Sequence[ChunkRow]) -> None:
         self._store = store
-        self._coming = deque(dict.fromkeys((row.doc_id, row.version) for row in rows))
+        self._order = list(dict.fromkeys((row.doc_id, row.version) for row in rows))
+        self._position = {key: position for position, key in enumerate(self._order)}
         self._texts: dict[tuple[str, str], str] = {}
         self._languages: dict[tuple[str, str], str] = {}
 
@@ -35,6 +35,6 @@ class ChunkTexts:
     def _text(self, row: ChunkRow) -> str:
         key = (row.doc_id, row.version)
         if key not in self._texts:
-            next_ones = [self._coming.popleft() for _ in range(min(_READ_TOGETHER, len(self._coming)))]
-            self._texts = self._store.texts(next_ones)
+            here = self._position[key]
+            self._texts = self._store.texts(self._order[here : here + _READ_TOGETHER])
         return self._texts[key]

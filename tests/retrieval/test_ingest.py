@@ -224,3 +224,16 @@ async def test_an_index_of_an_earlier_version_is_not_taken_for_a_damaged_one(
     (settings.home / "indexes" / "default" / snapshot / "labels.json").unlink()
     with pytest.raises(IndexOutdated, match="Ingest its documents again"):
         await build_services().retriever.search("canary", "default", 3)
+
+
+async def test_a_passage_that_many_documents_repeat_is_embedded_once(services: Services, tmp_path: Path) -> None:
+    folder = tmp_path / "repeats"
+    for number in range(70):  # far more documents than are read together, all of the same title
+        path = folder / f"{number:02}" / "notice.txt"
+        path.parent.mkdir(parents=True)
+        path.write_text("The same notice." if number % 35 == 0 else f"Notice {number}.", encoding="utf-8")
+    report = ingest(services, folder)
+    assert (report.documents, report.chunks, report.embedded) == (70, 70, 69)
+    assert sum("The same notice." in text for text in embedded(services)) == 1
+    found = await services.retriever.search("the same notice", "default", 2)
+    assert {passage.uri for passage in found.passages} == {"00/notice.txt", "35/notice.txt"}
