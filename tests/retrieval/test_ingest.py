@@ -229,11 +229,12 @@ async def test_an_index_of_an_earlier_version_is_not_taken_for_a_damaged_one(
 async def test_a_passage_that_many_documents_repeat_is_embedded_once(services: Services, tmp_path: Path) -> None:
     folder = tmp_path / "repeats"
     for number in range(70):  # far more documents than are read together, all of the same title
-        path = folder / f"{number:02}" / "notice.txt"
+        path = folder / f"{number:02}" / "notice.md"
         path.parent.mkdir(parents=True)
-        path.write_text("The same notice." if number % 35 == 0 else f"Notice {number}.", encoding="utf-8")
+        shared = "same notice " * 90 if number % 35 == 0 else f"notice {number} " * 90
+        path.write_text(f"# Notice\n\n## Part\n\n{shared}\n\n## Own\n\n{f'own {number} ' * 90}", encoding="utf-8")
     report = ingest(services, folder)
-    assert (report.documents, report.chunks, report.embedded) == (70, 70, 69)
-    assert sum("The same notice." in text for text in embedded(services)) == 1
-    found = await services.retriever.search("the same notice", "default", 2)
-    assert {passage.uri for passage in found.passages} == {"00/notice.txt", "35/notice.txt"}
+    assert (report.documents, report.chunks, report.embedded) == (70, 140, 139)
+    assert sum("same notice" in text for text in embedded(services)) == 1
+    found = await services.retriever.search("same notice", "default", 2)
+    assert {passage.uri for passage in found.passages} == {"00/notice.md", "35/notice.md"}
