@@ -7,12 +7,13 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from app.access import SecondLook
+from app.conversation import RewriteByModel, Understand, weigh_history
 from app.errors import ConfigError
 from app.grounding import Grounding
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
 from app.pipeline import ChatPipeline
-from app.settings import LLMSettings, Settings, load_settings, set_offline_variables
+from app.settings import ChatSettings, LLMSettings, Settings, load_settings, set_offline_variables
 from app.store.database import open_database
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
@@ -111,15 +112,17 @@ def build(
     async def record(result: ChatResult) -> None:
         await asyncio.get_running_loop().run_in_executor(executor, turns.record, result)
 
+    provider = provider or _provider(settings.llm, extractive)
     pipeline = ChatPipeline(
         retriever=retriever,
-        provider=provider or _provider(settings.llm, extractive),
+        provider=provider,
         fallback=extractive,
         grounding=Grounding(settings.chat.min_support),
         record=record,
         settings=settings.chat,
         second_look=SecondLook(corpora, executor).permitted,
         max_tokens=settings.llm.max_tokens,
+        understand=_understand(settings.chat, provider, extractive),
     )
     return Services(
         settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), executor
@@ -183,6 +186,12 @@ def _embedder(name: str, rules: RetrievalSettings) -> Embedder:
 
 def _reranker(rules: RerankSettings) -> Reranker:
     return CrossEncoderFusion(FolderScorer(rules.kind, rules.folder) if rules.folder else MsMarcoMiniLM(), rules)
+
+
+def _understand(settings: ChatSettings, provider: Provider, extractive: Extractive) -> Understand:
+    if settings.rewrite == "history" or provider is extractive:  # which picks sentences and writes none
+        return weigh_history
+    return RewriteByModel(provider, settings.rewrite_timeout_s, settings.max_question_chars).understand
 
 
 def _provider(settings: LLMSettings, extractive: Extractive) -> Provider:

@@ -1,16 +1,81 @@
 """What a question means on its own, given the turns before it."""
 
+import asyncio
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
 
-from app.types import Message
+from app.errors import ProviderError
+from app.llm.port import DraftRequest, DraftText, Provider
+from app.llm.prompt import STANDALONE_QUESTION
+from app.types import ChatRequest, Message, Usage
+from retrieval.types import Query
 from retrieval.words import content_words
+
+_log = logging.getLogger(__name__)
 
 _OPENERS = re.compile(r"^\s*(and|but|so|or|also|then|what about|how about|why( not)?\s*\?|what if)\b", re.IGNORECASE)
 _POINTERS = re.compile(
     r"\b(it|its|that|this|these|those|they|them|their|he|she|one|there|same|instead)\b", re.IGNORECASE
 )
 _FEW_WORDS = 1
+_REWRITE_TOKENS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A question as it is searched, and in words of its own for whoever drafts; `usage` is what that took."""
+
+    query: Query
+    question: str
+    usage: Usage = field(default_factory=Usage)
+
+
+Understand = Callable[[ChatRequest], Awaitable[Understood]]
+
+
+async def weigh_history(request: ChatRequest) -> Understood:
+    """Without an LLM: earlier questions count less in the search; a draft is asked a follow-up with its topic."""
+    earlier = tuple(message.content for message in request.history if message.role == "user")
+    return Understood(Query(request.question, earlier), standalone(request.question, request.history))
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteByModel:
+    """A model writes follow-ups anew. What it says is a question and nothing more: it is only searched and answered."""
+
+    provider: Provider
+    timeout_s: float
+    max_chars: int
+
+    async def understand(self, request: ChatRequest) -> Understood:
+        """The rewritten question; what `weigh_history` says where there is no history, or no usable rewrite in time."""
+        if not request.history:
+            return await weigh_history(request)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                rewritten, usage = await self._rewritten(request)
+        except (ProviderError, TimeoutError) as error:
+            _log.warning("the question is not rewritten: %s: %s", self.provider.name, error or "out of time")
+            return await weigh_history(request)
+        if not content_words(rewritten) or len(rewritten) > self.max_chars:
+            weighed = await weigh_history(request)
+            return Understood(weighed.query, weighed.question, usage)
+        return Understood(Query(rewritten), rewritten, usage)
+
+    async def _rewritten(self, request: ChatRequest) -> tuple[str, Usage]:
+        text, usage = "", Usage()
+        asked = DraftRequest(request.question, request.history, (), _REWRITE_TOKENS, STANDALONE_QUESTION)
+        async with aclosing(self.provider.draft(asked)) as parts:
+            async for part in parts:
+                if isinstance(part, DraftText):
+                    text += part.text
+                else:
+                    usage = part.usage
+        line = next((line for line in text.splitlines() if line.strip()), "")
+        return line.strip().strip("\"'“”"), usage
 
 
 def standalone(question: str, history: Sequence[Message]) -> str:

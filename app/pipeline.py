@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from app.conversation import standalone
+from app.conversation import Understand, weigh_history
 from app.errors import ProviderError
 from app.grounding import Grounding
 from app.llm.port import DraftRequest, DraftText, Provider
@@ -25,7 +25,7 @@ from app.types import (
     Usage,
 )
 from retrieval.search import Retriever
-from retrieval.types import Found, Passage, Query, Scope
+from retrieval.types import Found, Passage, Scope
 
 ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 
@@ -74,6 +74,7 @@ class ChatPipeline:
     settings: ChatSettings
     second_look: SecondLook
     max_tokens: int = 400
+    understand: Understand = weigh_history
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
         """Run one turn: `PassagesFound`, then a `ClaimVerified` for each claim, then `Finished`.
@@ -82,17 +83,16 @@ class ChatPipeline:
             CorpusNotFound: Nothing has been ingested into the corpus.
         """
         clock = _Clock()
-        question = standalone(request.question, request.history)
+        asked_for = await self.understand(request)
+        clock.lap("understand")
 
-        earlier = tuple(message.content for message in request.history if message.role == "user")
-        query, passages = Query(request.question, earlier), self.settings.passages
-        found = await self.retriever.search(query, request.corpus, passages, request.scope)
+        found = await self.retriever.search(asked_for.query, request.corpus, self.settings.passages, request.scope)
         found = await self.second_look(found, request.corpus, request.scope)
         clock.lap("retrieve")
         yield PassagesFound(found.passages)
 
-        asked = DraftRequest(question, request.history, found.passages, self.max_tokens)
-        provider, draft = self.provider, _Draft()
+        asked = DraftRequest(asked_for.question, request.history, found.passages, self.max_tokens)
+        provider, draft = self.provider, _Draft(usage=asked_for.usage)
         async for claim in self._verified(provider, asked, draft):
             clock.since_start("first_claim")
             yield ClaimVerified(claim)
@@ -144,7 +144,7 @@ class ChatPipeline:
             async with aclosing(provider.draft(asked)) as parts:
                 async for part in parts:
                     if not isinstance(part, DraftText):
-                        draft.usage = part.usage
+                        draft.usage += part.usage
                         continue
                     complete, pending = _complete(pending + part.text)
                     for sentence in complete:

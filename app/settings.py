@@ -58,6 +58,12 @@ class ChatSettings(BaseModel):
     max_question_chars: int = Field(4_000, ge=1)
     max_history_messages: int = Field(40, ge=0)
     max_history_chars: int = Field(40_000, ge=0)
+    rewrite: Literal["history", "model"] = Field(
+        "history", description="Of follow-ups: weigh earlier questions, or let the provider's model write them anew."
+    )
+    rewrite_timeout_s: float = Field(
+        5.0, gt=0, description="After it, or without a usable rewrite, history is weighed."
+    )
     record_text: bool = Field(False, description="Keep questions and answers with a turn, not only what it cited.")
 
 

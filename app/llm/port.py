@@ -10,12 +10,16 @@ from retrieval.types import Passage
 
 @dataclass(frozen=True, slots=True)
 class DraftRequest:
-    """What a provider may draw on: a standalone question, the conversation, the passages, a bound on its words."""
+    """What a provider may draw on: a standalone question, the conversation, the passages, a bound on its words.
+
+    `prompt` names one of `app.llm.prompt.PROMPTS`.
+    """
 
     question: str
     history: tuple[Message, ...]
     passages: tuple[Passage, ...]
     max_tokens: int = 400
+    prompt: str = "grounded_answer"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The prompt that every model-backed provider sends: `prompts/grounded_answer.md`, rendered for one request.
+"""The prompts that every model-backed provider sends: `prompts/*.md`, rendered for one request.
 
 The instructions come first and never change, so servers can reuse their prefix cache. What varies and what strangers
 wrote (history, passages, question) comes after them.
@@ -6,6 +6,7 @@ wrote (history, passages, question) comes after them.
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
@@ -18,32 +19,50 @@ _HISTORY_MESSAGES = 6
 _HISTORY_CHARS = 2_000
 _TITLE_CHARS = 200
 
-_SOURCE = files("app.llm").joinpath("prompts", "grounded_answer.md").read_bytes()
-_, _FRONT, _BODY = _SOURCE.decode().split("---\n", 2)
-_META: dict[str, object] = yaml.safe_load(_FRONT)
-_SYSTEM, _USER = (part.strip() for part in _BODY.removeprefix("## System\n").split("\n## User\n"))
+GROUNDED_ANSWER = "grounded_answer"
+STANDALONE_QUESTION = "standalone_question"
 
-PROMPT_ID = f"{_META['id']}@{_META['version']}"
-PROMPT_SHA256 = hashlib.sha256(_SOURCE).hexdigest()
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A prompt file: `id` with its version, the hash of its bytes, and the two messages that it makes."""
+
+    id: str
+    sha256: str
+    system: str
+    user: Template
+
+
+def _read(name: str) -> Prompt:
+    source = files("app.llm").joinpath("prompts", f"{name}.md").read_bytes()
+    _, front, body = source.decode().split("---\n", 2)
+    meta = yaml.safe_load(front)
+    system, user = (part.strip() for part in body.removeprefix("## System\n").split("\n## User\n"))
+    return Prompt(f"{meta['id']}@{meta['version']}", hashlib.sha256(source).hexdigest(), system, Template(user))
+
+
+PROMPTS = {name: _read(name) for name in (GROUNDED_ANSWER, STANDALONE_QUESTION)}
+PROMPT_ID, PROMPT_SHA256 = PROMPTS[GROUNDED_ANSWER].id, PROMPTS[GROUNDED_ANSWER].sha256
 
 
 def messages(request: DraftRequest) -> list[dict[str, str]]:
     """Render the request as chat messages in OpenAI's format.
 
     Args:
-        request: What the draft may draw on; passages are numbered [1]..[n] in the order given.
+        request: Which prompt, and what the draft may draw on; passages are numbered [1]..[n] in the order given.
 
     Returns:
         The system message, the last messages of the history, and the user message with passages and question.
     """
     # Random per request: whoever wrote a passage cannot know it and so cannot close the data block.
     marker = secrets.token_hex(8)
-    user = Template(_USER).substitute(
+    prompt = PROMPTS[request.prompt]
+    user = prompt.user.substitute(
         marker=marker,
         passages=_quoted(request.passages, marker),
         question=_without(marker, request.question),
     )
-    return [{"role": "system", "content": _SYSTEM}, *_recent(request), {"role": "user", "content": user}]
+    return [{"role": "system", "content": prompt.system}, *_recent(request), {"role": "user", "content": user}]
 
 
 def _quoted(passages: tuple[Passage, ...], marker: str) -> str:

@@ -1,9 +1,18 @@
 """Follow-ups carry their topic, questions that stand alone are left alone."""
 
+from collections.abc import Sequence
+
 import pytest
 
-from app.conversation import standalone
-from app.types import Message
+from app.bootstrap import Services
+from app.conversation import RewriteByModel, standalone
+from app.errors import ProviderError
+from app.llm.prompt import messages
+from app.llm.scripted import ScriptedProvider
+from app.settings import Settings
+from app.types import ChatRequest, Message, Usage
+from retrieval.types import Query
+from tests.conftest import Build
 
 HISTORY = (
     Message("user", "How large should the canary stage of a release be?"),
@@ -29,3 +38,50 @@ def test_a_chain_of_follow_ups_reaches_back_to_the_topic() -> None:
 def test_a_question_of_its_own_is_left_alone(question: str) -> None:
     assert standalone(question, HISTORY) == question
     assert standalone("Why?", ()) == "Why?"
+
+
+FOLLOW_UP = ChatRequest("And for how long?", HISTORY)
+ALONE = "How long does the canary stage of a release last?"
+
+
+def rewriting(drafts: Sequence[str | Exception], timeout_s: float = 5.0, delay_s: float = 0.0) -> RewriteByModel:
+    return RewriteByModel(ScriptedProvider(drafts, delay_s=delay_s, usage=Usage(40, 9)), timeout_s, 4_000)
+
+
+async def test_a_model_writes_the_follow_up_anew() -> None:
+    by_model = rewriting([f'\n"{ALONE}"\nBecause the topic is canaries.'])
+    found = await by_model.understand(FOLLOW_UP)
+    assert (found.query, found.question, found.usage) == (Query(ALONE), ALONE, Usage(40, 9))
+    asked = by_model.provider.history[0]  # type: ignore[attr-defined]
+    said = messages(asked)
+    assert "rewrite the last question" in said[0]["content"] and said[1]["content"] == HISTORY[0].content
+    assert "And for how long?" in said[-1]["content"]
+
+
+@pytest.mark.parametrize("draft", ["", " ?! ", "word " * 2_000, ProviderError("down")])
+async def test_without_a_usable_rewrite_the_history_is_weighed(draft: str | Exception) -> None:
+    found = await rewriting([draft]).understand(FOLLOW_UP)
+    assert found.query == Query(FOLLOW_UP.question, (HISTORY[0].content,))
+    assert found.question == f"{HISTORY[0].content} {FOLLOW_UP.question}"
+
+
+async def test_a_rewrite_that_takes_too_long_is_not_waited_for() -> None:
+    found = await rewriting([ALONE], timeout_s=0.05, delay_s=5.0).understand(FOLLOW_UP)
+    assert found.query == Query(FOLLOW_UP.question, (HISTORY[0].content,))
+
+
+async def test_a_first_question_costs_no_call() -> None:
+    found = await rewriting([]).understand(ChatRequest(ALONE))
+    assert found.query == Query(ALONE) and found.usage == Usage()
+
+
+async def test_the_turn_counts_what_the_rewrite_cost(
+    build_services: Build, corpus: Services, settings: Settings
+) -> None:
+    chat = settings.chat.model_copy(update={"rewrite": "model"})
+    provider = ScriptedProvider(["How much traffic does a canary release get?", "I don't know."], usage=Usage(10, 1))
+    services = build_services(provider=provider, given=settings.model_copy(update={"chat": chat}))
+    result = await services.pipeline.run(ChatRequest("And how much?", (Message("user", "What of canary releases?"),)))
+    assert [request.prompt for request in provider.history] == ["standalone_question", "grounded_answer"]
+    assert provider.history[1].question == "How much traffic does a canary release get?"
+    assert result.usage == Usage(20, 2) and "1 percent" in result.answer

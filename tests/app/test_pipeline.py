@@ -29,7 +29,7 @@ async def test_events_come_in_order_and_agree_with_the_result(build_services: Bu
     assert events[0].passages == result.passages
     assert result.answer == " ".join(claim.text for claim in result.claims)
     assert result.snapshot == corpus.corpora.active("default")
-    assert set(result.timings_ms) == {"retrieve", "first_claim", "answer", "total"}
+    assert set(result.timings_ms) == {"understand", "retrieve", "first_claim", "answer", "total"}
 
 
 async def test_every_citation_quotes_the_canonical_text(build_services: Build, corpus: Services) -> None:
