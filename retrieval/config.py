@@ -50,6 +50,9 @@ class RerankSettings(BaseModel):
     enabled: bool = True
     candidates: int = Field(8, ge=1, le=200, description="Passages that the cross-encoder may read.")
     weight: float = Field(1.0, ge=0, description="Of its score, beside the first stage's weight of 1.")
+    skip_margin: float | None = Field(
+        0.1, ge=0, description="Not asked where all parts put one passage first, ahead by so much; empty: always asked."
+    )
     max_tokens: int = Field(6_000, ge=1, description="Budget of one question: tokens of queries and passages read.")
     kind: Literal["cross_encoder", "sparse", "multi_vector"] = Field(
         "cross_encoder", description="What lies in `folder`."

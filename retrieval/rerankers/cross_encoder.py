@@ -75,8 +75,9 @@ class CrossEncoderFusion:
     """The weighted average of first stage and cross-encoder over the best passages.
 
     Alone, the cross-encoder puts some sets' best passages lower than the first stage did; averaged with a modest
-    weight it helped on every set measured (docs/benchmarks.md). The budget is counted in tokens, so that the same
-    question gets the same order on any machine; the time limit is there for an overloaded one.
+    weight it helped on every set measured (docs/benchmarks.md). Where the first stage is sure it is not asked at all.
+    The budget is counted in tokens, so that the same question gets the same order on any machine; the time limit is
+    there for an overloaded one.
     """
 
     scorer: PairScorer
@@ -90,7 +91,8 @@ class CrossEncoderFusion:
     @property
     def fingerprint(self) -> str:
         """Weights and rule."""
-        return f"{self.scorer.fingerprint} weight {self.settings.weight:g}"
+        margin = "" if self.settings.skip_margin is None else f" skip margin {self.settings.skip_margin:g}"
+        return f"{self.scorer.fingerprint} weight {self.settings.weight:g}{margin}"
 
     @property
     def depth(self) -> int:
@@ -103,6 +105,8 @@ class CrossEncoderFusion:
 
     def rerank(self, query: str, passages: Sequence[Passage]) -> list[Passage]:
         """The passages that the budget reaches, by the average of both scores; the others follow as they came."""
+        if sure(passages, self.settings.skip_margin):
+            return list(passages)
         texts = self._affordable(query, passages[: self.settings.candidates])
         deadline = time.monotonic() + self.settings.timeout_ms / 1000
         second: list[float] = []
@@ -136,6 +140,20 @@ class CrossEncoderFusion:
                 break
             texts.append(text)
         return texts
+
+
+def sure(passages: Sequence[Passage], margin: float | None) -> bool:
+    """Whether every part of the first stage, two at least, puts the first passage first, and it leads by `margin`."""
+    if margin is None or len(passages) < 2:
+        return False
+    first, *others = passages
+    if first.score - others[0].score < margin:
+        return False
+    parts = {part for passage in passages for part in passage.parts}
+    return len(parts) > 1 and all(
+        first.parts.get(part, -math.inf) >= max(passage.parts.get(part, -math.inf) for passage in others)
+        for part in parts
+    )
 
 
 def shown(passage: Passage) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -67,6 +68,27 @@ def test_an_overloaded_machine_stops_at_the_time_limit() -> None:
     found = CrossEncoderFusion(scorer, RerankSettings(timeout_ms=1)).rerank("q", PASSAGES)
     assert scorer.read == ["Title > Part\nfirst"]
     assert len(found) == 4
+
+
+def first_stage(*parts: tuple[float, dict[str, float]]) -> list[Passage]:
+    return [replace(passage(f"t{i}", score), parts=found) for i, (score, found) in enumerate(parts)]
+
+
+AGREED = first_stage((0.9, {"bm25": 7.0, "dense": 0.6}), (0.6, {"bm25": 5.0, "dense": 0.5}), (0.2, {"dense": 0.4}))
+SPLIT = first_stage((0.9, {"bm25": 7.0, "dense": 0.5}), (0.6, {"bm25": 5.0, "dense": 0.6}))
+CLOSE = first_stage((0.9, {"bm25": 7.0, "dense": 0.6}), (0.85, {"bm25": 6.9, "dense": 0.59}))
+ONE_PART = first_stage((0.9, {"bm25": 7.0}), (0.2, {"bm25": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("found", "margin", "reads"),
+    [(AGREED, 0.1, 0), (AGREED, None, 3), (AGREED, 0.5, 3), (SPLIT, 0.1, 2), (CLOSE, 0.1, 2), (ONE_PART, 0.1, 2)],
+)
+def test_a_sure_first_stage_is_not_asked_about(found: list[Passage], margin: float | None, reads: int) -> None:
+    scorer = Scripted({"t0": 0.1, "t1": 0.9, "t2": 0.5})
+    ranked = CrossEncoderFusion(scorer, RerankSettings(skip_margin=margin)).rerank("q", found)
+    assert len(scorer.read) == reads
+    assert (ranked == found) is (reads == 0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=12), st.integers(1, 12), st.floats(0, 5))
