@@ -31,7 +31,7 @@ from retrieval.types import Chunk, Document, Snapshot
 from retrieval.windows import windows
 from retrieval.words import index_words
 
-INDEX = "words-2 windows-1"
+INDEX = "words-2 windows-2"
 """How words and windows are made of a text: part of every snapshot id."""
 
 

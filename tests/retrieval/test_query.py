@@ -101,6 +101,12 @@ def test_every_chunk_lies_in_its_window_and_windows_keep_the_bound(rows: list[Ch
         assert window.end - window.start <= max(max_chars, row.end - row.start)
 
 
+def test_a_document_a_little_too_long_is_halved_and_has_no_short_rest() -> None:
+    rows = [ChunkRow("d", "v", at, at + 100, "", "h") for at in range(0, 1_100, 100)]
+    assert {(window.start, window.end) for window in windows(rows, 1_000)} == {(0, 500), (500, 1_100)}
+    assert {(window.start, window.end) for window in windows(rows, 1_100)} == {(0, 1_100)}
+
+
 def passage(text: str, score: float = 1.0) -> Passage:
     return Passage("d", "u", "t", "s", 0, len(text), text, None, None, score)
 
