@@ -31,7 +31,8 @@ ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 
 _log = logging.getLogger(__name__)
 
-Record = Callable[[ChatResult], Awaitable[None]]
+Record = Callable[["ChatPipeline", ChatRequest, ChatResult], Awaitable[None]]
+"""Keeps a turn: what answered, what was asked, what came of it."""
 SecondLook = Callable[[Found, str, Scope], Awaitable[Found]]
 """Checks what a search found in a corpus against a scope, apart from the index."""
 
@@ -120,7 +121,7 @@ class ChatPipeline:
             timings_ms=clock.timings_ms,
             tenant=request.scope.access.tenant,
         )
-        await self.record(result)
+        await self.record(self, request, result)
         yield Finished(result)
 
     async def run(self, request: ChatRequest) -> ChatResult:
@@ -177,6 +178,10 @@ class ChatPipeline:
         if draft.failed:
             return Reason.PROVIDER_FAILED
         return Reason.ANSWERED if provider is self.provider else Reason.FELL_BACK
+
+
+async def unrecorded(pipeline: ChatPipeline, asked: ChatRequest, result: ChatResult) -> None:
+    """A `Record` for turns that are nobody's: baselines and replays."""
 
 
 def _split(text: str) -> list[str]:
