@@ -25,7 +25,7 @@ from app.types import (
     Usage,
 )
 from retrieval.search import Retriever
-from retrieval.types import Found, Passage, Query, Scope
+from retrieval.types import Found, Passage, Scope
 
 ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 
@@ -85,9 +85,7 @@ class ChatPipeline:
         clock = _Clock()
         question = standalone(request.question, request.history)
 
-        earlier = tuple(message.content for message in request.history if message.role == "user")
-        query, passages = Query(request.question, earlier), self.settings.passages
-        found = await self.retriever.search(query, request.corpus, passages, request.scope)
+        found = await self.retriever.search(request.query, request.corpus, self.settings.passages, request.scope)
         found = await self.second_look(found, request.corpus, request.scope)
         clock.lap("retrieve")
         yield PassagesFound(found.passages)
@@ -135,6 +133,10 @@ class ChatPipeline:
                 if isinstance(event, Finished):
                     return event.result
         raise AssertionError("a turn ends with Finished")
+
+    async def claims(self, provider: Provider, asked: DraftRequest) -> tuple[Claim, ...]:
+        """What a provider's draft from these passages has to say that stands up against them."""
+        return tuple([claim async for claim in self._verified(provider, asked, _Draft())])
 
     async def _verified(self, provider: Provider, asked: DraftRequest, draft: _Draft) -> AsyncGenerator[Claim]:
         """The claims of a draft that stand up against the passages, as soon as each sentence is complete."""
