@@ -58,6 +58,23 @@ def lineage_json(lineage: Lineage, replay: Replay | None = None) -> Json:
     return found
 
 
+def asker_lineage_json(lineage: Lineage) -> Json:
+    """What answered a turn, for who asked: without its words, and without the accounts and folders of the machine."""
+    found = lineage_json(lineage)
+    turn, release = found["turn"], found["turn"]["release"]
+    for hidden in ("question", "answer", "history", "question_hmac", "history_hmac"):
+        turn.pop(hidden)
+    if release is not None:
+        release.pop("settings")
+    if found["snapshot"] is not None:
+        found["snapshot"]["activations"] = [{"at": row["at"]} for row in found["snapshot"]["activations"]]
+    found["documents"] = [
+        {name: value for name, value in row.items() if name != "source"} for row in found["documents"]
+    ]
+    found.pop("settings")
+    return found
+
+
 def document_json(document: Document, snapshot: str) -> Json:
     """A document as `snapshot` holds it; offsets of sections, pages and citations count in `text`."""
     parsed = document.parsed

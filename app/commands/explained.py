@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.shared import out
+from app.commands.shared import out, section_table
 from app.explain import AnswerExplained, Carried, Redraft
 from retrieval.explain import Explained, Explanation, LeftOut
 from retrieval.types import Passage
@@ -43,7 +42,8 @@ def print_search(found: Explanation) -> None:
 
 
 def _scores(found: Explanation) -> Table:
-    table = _table("How the passages were found")
+    table = section_table("How the passages were found")
+    table.expand = True
     table.add_column("", justify="right")
     table.add_column("moved", no_wrap=True)
     table.add_column("score", justify="right")
@@ -53,7 +53,7 @@ def _scores(found: Explanation) -> Table:
         table.add_column(f"{name}\n×{_number(found.weights[name])}", no_wrap=True)
     for name in second:
         table.add_column(name.replace("_", "\n"), justify="right")
-    table.add_column("passage", ratio=1, min_width=12)
+    table.add_column("passage", ratio=1, min_width=16)
     for passage in found.passages:
         table.add_row(
             str(passage.rank),
@@ -82,7 +82,8 @@ def _move(passage: Explained) -> str:
 
 
 def _words(passages: Sequence[Explained]) -> Table:
-    table = _table("Words that were asked for and found, with what each adds to bm25's raw score")
+    table = section_table("Words that were asked for and found, with what each adds to bm25's raw score")
+    table.expand = True
     table.add_column("", justify="right")
     table.add_column("words", ratio=1)
     for passage in passages:
@@ -110,7 +111,8 @@ def _notes(found: Explanation) -> list[str]:
 
 
 def _left_out(rows: Sequence[LeftOut]) -> Table:
-    table = _table("Ranked above the last of these by the first stage, and not among them")
+    table = section_table("Ranked above the last of these by the first stage, and not among them")
+    table.expand = True
     for name in ("rank", "document", "characters", "why"):
         table.add_column(name)
     for row in rows:
@@ -120,7 +122,8 @@ def _left_out(rows: Sequence[LeftOut]) -> Table:
 
 def _print_matrix(found: AnswerExplained) -> None:
     shown = _columns(found)
-    table = _table(f"What each passage carries of each claim (claims of {found.source})")
+    table = section_table(f"What each passage carries of each claim (claims of {found.source})")
+    table.expand = True
     table.add_column("", justify="right")
     table.add_column("claim", ratio=1, min_width=20)
     for number in shown:
@@ -157,7 +160,8 @@ def _cell(cell: Carried, support: float) -> str:
 
 
 def _print_redrafts(redrafts: Sequence[Redraft]) -> None:
-    table = _table("What is answered without a passage")
+    table = section_table("What is answered without a passage")
+    table.expand = True
     table.add_column("without", justify="right")
     table.add_column("answer", ratio=1)
     for number, redraft in enumerate(redrafts, start=1):
@@ -196,7 +200,3 @@ def _number(value: float) -> str:
 
 def _raw(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else _number(value)
-
-
-def _table(title: str) -> Table:
-    return Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", padding=(0, 1))

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from app.commands.shared import out
+from app.commands.shared import out, section_table
 from app.lineage import Lineage, SnapshotLineage
 from app.replay import Replay
 from app.store.records import TurnRecord, UsedPassage
@@ -126,7 +125,7 @@ def _spent(found: Lineage) -> Iterable[tuple[str, str]]:
 
 
 def _documents(found: Lineage) -> Table:
-    table = _table("Documents that it could draw on", "", "document", "id @ version", "read from")
+    table = section_table("Documents that it could draw on", "", "document", "id @ version", "read from")
     for row in found.documents:
         file = f"\n[dim]sha256 {row.sha256[:HASH_DIGITS]}… by {escape(row.parser)}[/]" if row.sha256 else ""
         uri = escape(row.uri) if row.uri else "[red]no longer stored[/]"
@@ -136,7 +135,7 @@ def _documents(found: Lineage) -> Table:
 
 
 def _quotes(found: Lineage) -> Table:
-    table = _table("Cited", "", "quote", "from")
+    table = section_table("Cited", "", "quote", "from")
     for number, quote in enumerate(found.quotes, start=1):
         said = "[red]no longer stored[/]" if quote.quote is None else escape(" ".join(quote.quote.split()))
         digest = f"\n[dim]sha256 {quote.quote_sha256[:HASH_DIGITS]}…[/]" if quote.quote_sha256 else ""
@@ -146,7 +145,7 @@ def _quotes(found: Lineage) -> Table:
 
 def _passages(found: Lineage) -> Table:
     uris = {document.doc_id: document.uri for document in found.documents}
-    table = _table("Passages", "", "score", "document", "characters")
+    table = section_table("Passages", "", "score", "document", "characters")
     for number, used in enumerate(found.turn.passages, start=1):
         name = uris.get(used.doc_id) or used.doc_id
         table.add_row(str(number), f"{used.score:.3f}", escape(name), f"{used.start}-{used.end}")
@@ -154,7 +153,7 @@ def _passages(found: Lineage) -> Table:
 
 
 def _release_differences(again: Replay) -> Table:
-    table = _table("What differs in the release", "", "then", "now")
+    table = section_table("What differs in the release", "", "then", "now")
     for name, pair in again.release.items():
         table.add_row(name, *(escape(_short(value)) for value in pair))
     return table
@@ -167,7 +166,7 @@ def _short(value: str) -> str:
 def _moves(found: Lineage, again: Replay) -> Table:
     uris = {document.doc_id: document.uri for document in found.documents}
     uris |= {passage.doc_id: passage.uri for passage in again.result.passages}
-    table = _table("Passages then and now", "then", "now", "document", "characters")
+    table = section_table("Passages then and now", "then", "now", "document", "characters")
     then, now = _ranks(again.passages_then), _ranks(again.passages_now)
     for place in dict.fromkeys([*then, *now]):
         doc_id, _, start, end = place
@@ -182,10 +181,3 @@ def _ranks(passages: Iterable[UsedPassage]) -> dict[tuple[str, str, int, int], i
 
 def _same(same: bool) -> str:
     return "the same" if same else "[red]another[/]"
-
-
-def _table(title: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", padding=(0, 1))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
