@@ -11,6 +11,7 @@ from app.errors import ConfigError
 from app.grounding import Grounding
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
+from app.openlineage import TurnEvents
 from app.pipeline import ChatPipeline, Record
 from app.releases import code_sha256, describe
 from app.settings import LLMSettings, Settings, load_settings, set_offline_variables
@@ -61,6 +62,7 @@ class Services:
     pipeline: ChatPipeline
     turns: TurnStore
     keys: KeyStore
+    events: TurnEvents
     executor: Executor
 
     async def warm_up(self) -> None:
@@ -77,6 +79,7 @@ class Services:
     def close(self) -> None:
         """Let go of threads and connections."""
         self.executor.shutdown(wait=True, cancel_futures=True)
+        self.events.close()
         self.corpora.close()
 
 
@@ -109,28 +112,29 @@ def build(
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
-    turns = TurnStore(engine, Seal(settings.home / "keys"), settings.chat)
+    turns, events = TurnStore(engine, Seal(settings.home / "keys"), settings.chat), TurnEvents(settings.lineage)
     pipeline = ChatPipeline(
         retriever=retriever,
         provider=provider or _provider(settings.llm, extractive),
         fallback=extractive,
         grounding=Grounding(settings.chat.min_support),
-        record=_recorder(turns, settings, executor),
+        record=_recorder(turns, events, settings, executor),
         settings=settings.chat,
         second_look=SecondLook(corpora, executor).permitted,
         max_tokens=settings.llm.max_tokens,
     )
     return Services(
-        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), executor
+        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), events, executor
     )
 
 
-def _recorder(turns: TurnStore, settings: Settings, executor: Executor) -> Record:
+def _recorder(turns: TurnStore, events: TurnEvents, settings: Settings, executor: Executor) -> Record:
     async def record(pipeline: ChatPipeline, asked: ChatRequest, result: ChatResult) -> None:
         def keep() -> None:
             turns.record(result, asked, describe(pipeline, settings))
 
         await asyncio.get_running_loop().run_in_executor(executor, keep)
+        events.tell(result)
 
     return record
 
