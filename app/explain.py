@@ -12,6 +12,9 @@ from app.types import ChatRequest, Claim
 from retrieval.explain import Explanation, explain
 from retrieval.types import Found, Passage
 
+MAX_REDRAFTS = 16
+"""Passages that are withheld one by one from the answerer, the best ones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Carried:
@@ -48,7 +51,7 @@ class AnswerExplained:
     carried: tuple[tuple[Carried, ...], ...]
     """By claim, then by passage."""
     redrafts: tuple[Redraft, ...]
-    """By passage; none where the answer is a model's, whose draft cannot be had again for nothing."""
+    """Of the first passages; none where the answer is a model's, whose draft cannot be had again for nothing."""
     source: str
     """Where the claims are from."""
 
@@ -79,7 +82,8 @@ async def explain_answer(
     claims = _claims(said, pipeline.grounding, passages) if isinstance(said, str) else tuple(said)
     redrafts: tuple[Redraft, ...] = ()
     if pipeline.provider.name == pipeline.fallback.name == provider:
-        redrafts = tuple([await _redraft(pipeline, asked, claims, passages, left) for left in range(len(passages))])
+        tried = range(min(len(passages), MAX_REDRAFTS))
+        redrafts = tuple([await _redraft(pipeline, asked, claims, passages, left) for left in tried])
     return AnswerExplained(search, claims, passages, carried(pipeline.grounding, claims, passages), redrafts, source)
 
 
