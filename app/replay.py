@@ -44,7 +44,7 @@ class Replay:
 
 
 def request_of(turn: TurnRecord, seal: Seal, question: str | None, history: Sequence[Message] | None) -> ChatRequest:
-    """The request of a turn, from its record or from words that are given, which are checked.
+    """The request of a turn, from its record or from words that are given, which are checked against their hashes.
 
     Raises:
         WordsNeeded: Question or history were not kept and are not given, or the turn is too old to check them.
@@ -57,7 +57,7 @@ def request_of(turn: TurnRecord, seal: Seal, question: str | None, history: Sequ
         raise WordsNeeded(
             "The question was not kept (chat.record_text is off). Give it: --question TEXT; it is checked by its hash."
         )
-    if seal.question(asked) != turn.question_hmac:
+    if question is not None and seal.question(question) != turn.question_hmac:
         raise WordsDiffer("This is not the question of the turn, to the letter: their keyed hashes differ.")
     said = turn.history if history is None else tuple(history)
     if said is None and turn.history_hmac:
@@ -65,7 +65,7 @@ def request_of(turn: TurnRecord, seal: Seal, question: str | None, history: Sequ
             "The turn had a history, which was not kept. Give it: --history FILE, JSON as POST /v1/chat takes it: "
             '[{"role": "user", "content": "…"}, …].'
         )
-    if seal.history(said or ()) != turn.history_hmac:
+    if history is not None and seal.history(history) != turn.history_hmac:
         raise WordsDiffer("This is not the history of the turn, to the letter: their keyed hashes differ.")
     return ChatRequest(asked, said or (), turn.corpus, turn.scope)
 

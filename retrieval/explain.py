@@ -207,21 +207,40 @@ class _Terms:
             self._scores[word] = {int(row): float(score) for row, score in zip(hits.rows, hits.scores, strict=True)}
         self._weights = weights
         self._asked = _asked(query, weights)
+        self._languages: dict[tuple[str, str], str] = {}
+        self._indexed: dict[tuple[str, str], list[str]] = {}
 
     def of(self, passage: Passage, version: str, row: int) -> tuple[Term, ...]:
         """The words that a passage holds, those that count most first."""
-        tongue = language_of(self._reader.document(passage.doc_id, version).parsed.text)
+        tongue = self._language(passage.doc_id, version)
         there: dict[str, set[str]] = {}
         for form in dict.fromkeys(words(f"{passage.title} {passage.section or ''} {passage.text}")):
-            for word in index_words(form, tongue):
+            for word in self._words(form, tongue):
                 there.setdefault(word, set()).add(form)
         found = []
         for asked, own in self._asked.items():
             if held := own & there.keys():
-                forms = _closest((form for word in held for form in there[word]), own, tongue)
+                forms = self._closest((form for word in held for form in there[word]), own, tongue)
                 weight = max(self._weights[word] for word in held)
                 found.append(Term(asked, weight, forms, self._score(held, row)))
         return tuple(sorted(found, key=lambda term: (-(term.score or 0.0), -term.weight, term.asked)))
+
+    def _language(self, doc_id: str, version: str) -> str:
+        key = doc_id, version
+        if key not in self._languages:
+            self._languages[key] = language_of(self._reader.document(doc_id, version).parsed.text)
+        return self._languages[key]
+
+    def _words(self, form: str, tongue: str) -> list[str]:
+        key = form, tongue
+        if key not in self._indexed:
+            self._indexed[key] = index_words(form, tongue)
+        return self._indexed[key]
+
+    def _closest(self, forms: Iterable[str], own: set[str], tongue: str) -> tuple[str, ...]:
+        """The forms that share most with what was asked."""
+        shared = {form: len(own.intersection(self._words(form, tongue))) for form in forms}
+        return tuple(sorted(shared, key=lambda form: (-shared[form], len(form), form))[:FORMS_SHOWN])
 
     def _score(self, held: Iterable[str], row: int) -> float | None:
         known = [self._scores[word][row] for word in held if row in self._scores.get(word, {})]
@@ -239,10 +258,3 @@ def _asked(query: Query, weights: Mapping[str, float]) -> dict[str, set[str]]:
             if own:
                 found.setdefault(form, set()).update(own)
     return found
-
-
-def _closest(forms: Iterable[str], own: set[str], tongue: str) -> tuple[str, ...]:
-    """The forms that share most with what was asked."""
-    return tuple(
-        sorted(set(forms), key=lambda form: (-len(own.intersection(index_words(form, tongue))), len(form), form))
-    )[:FORMS_SHOWN]

@@ -33,9 +33,10 @@ def lineage(
     rebuild: Rebuild = False,
     as_json: Json = False,
 ) -> None:
-    """Print what exactly answered a turn: release, snapshot, documents, transforms, quotes, guards, cost.
+    """Print what exactly answered a turn.
 
-    With --replay it exits with 0 if the turn is reproduced, 1 if it comes out differently, 2 if it cannot be run again.
+    That is its release, snapshot, documents, transforms, quotes, guards, usage and cost. With --replay it exits with
+    0 if the turn is reproduced, 1 if it comes out differently, 2 if it cannot be run again.
     """
     from app.commands.printing import print_lineage, print_replay
     from app.lineage import lineage_of
@@ -66,7 +67,11 @@ def explain(
     rebuild: Rebuild = False,
     as_json: Json = False,
 ) -> None:
-    """Search a turn's question again in its snapshot, and print why each passage was found and what it carried."""
+    """Print why a turn's passages were found.
+
+    The question is searched again in the turn's own snapshot: scores, ranks and words of each passage, and what each
+    of them carried of each claim of the answer.
+    """
     from app.commands.explained import print_answer
     from app.explain import explain_answer
 

@@ -105,6 +105,7 @@ async def test_words_are_kept_where_that_is_set(build_services: Build, settings:
     result, turn = await ask(services, history=HISTORY)
     assert (turn.question, turn.answer, turn.history) == (QUESTION, result.answer, HISTORY)
     assert (await run_again(services, turn, None)).reproduced
+    assert request_of(turn, Seal(settings.home / "lost"), None, None).question == QUESTION
     long = (Message("user", "x" * (settings.chat.max_history_chars + 1)),)
     _, turn = await ask(services, history=long)
     assert turn.history is None and turn.history_hmac
