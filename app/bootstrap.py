@@ -12,11 +12,14 @@ from app.errors import ConfigError
 from app.grounding import Grounding
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
-from app.pipeline import ChatPipeline
+from app.openlineage import TurnEvents
+from app.pipeline import ChatPipeline, Record
+from app.releases import code_sha256, describe
 from app.settings import ChatSettings, LLMSettings, Settings, load_settings, set_offline_variables
 from app.store.database import open_database
+from app.store.seal import Seal
 from app.store.turns import KeyStore, TurnStore
-from app.types import ChatResult
+from app.types import ChatRequest, ChatResult
 from retrieval.chunking import Chunker
 from retrieval.config import RerankSettings, RetrievalSettings
 from retrieval.contract.gate import Gate
@@ -60,12 +63,14 @@ class Services:
     pipeline: ChatPipeline
     turns: TurnStore
     keys: KeyStore
+    events: TurnEvents
     executor: Executor
 
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self.executor, self.retriever.warm_up)
+        await loop.run_in_executor(self.executor, code_sha256)
         for corpus in self.corpora.corpora():
             try:
                 await loop.run_in_executor(self.executor, self.reader.current, corpus)
@@ -75,6 +80,7 @@ class Services:
     def close(self) -> None:
         """Let go of threads and connections."""
         self.executor.shutdown(wait=True, cancel_futures=True)
+        self.events.close()
         self.corpora.close()
 
 
@@ -107,26 +113,33 @@ def build(
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
-    turns = TurnStore(engine, record_text=settings.chat.record_text)
-
-    async def record(result: ChatResult) -> None:
-        await asyncio.get_running_loop().run_in_executor(executor, turns.record, result)
-
+    turns, events = TurnStore(engine, Seal(settings.home / "keys"), settings.chat), TurnEvents(settings.lineage)
     provider = provider or _provider(settings.llm, extractive)
     pipeline = ChatPipeline(
         retriever=retriever,
         provider=provider,
         fallback=extractive,
         grounding=Grounding(settings.chat.min_support),
-        record=record,
+        record=_recorder(turns, events, settings, executor),
         settings=settings.chat,
         second_look=SecondLook(corpora, executor).permitted,
         max_tokens=settings.llm.max_tokens,
         understand=_understand(settings.chat, provider, extractive),
     )
     return Services(
-        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), executor
+        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), events, executor
     )
+
+
+def _recorder(turns: TurnStore, events: TurnEvents, settings: Settings, executor: Executor) -> Record:
+    async def record(pipeline: ChatPipeline, asked: ChatRequest, result: ChatResult) -> None:
+        def keep() -> None:
+            turns.record(result, asked, describe(pipeline, settings))
+
+        await asyncio.get_running_loop().run_in_executor(executor, keep)
+        events.tell(result)
+
+    return record
 
 
 def _library(

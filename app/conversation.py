@@ -38,8 +38,7 @@ Understand = Callable[[ChatRequest], Awaitable[Understood]]
 
 async def weigh_history(request: ChatRequest) -> Understood:
     """Without an LLM: earlier questions count less in the search; a draft is asked a follow-up with its topic."""
-    earlier = tuple(message.content for message in request.history if message.role == "user")
-    return Understood(Query(request.question, earlier), standalone(request.question, request.history))
+    return Understood(request.query, standalone(request.question, request.history))
 
 
 @dataclass(frozen=True, slots=True)

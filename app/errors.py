@@ -6,6 +6,8 @@ AssayError
 │   └── ProviderTimeout
 └── RequestError       the caller asked for something that cannot be done
     ├── TurnNotFound
+    ├── WordsNeeded    a turn's words were not kept and are not given
+    ├── WordsDiffer    the words given are not those of the turn
     └── TooManyRequests
 """
 
@@ -32,6 +34,14 @@ class RequestError(AssayError):
 
 class TurnNotFound(RequestError):
     """No turn with this id is known."""
+
+
+class WordsNeeded(RequestError):
+    """A turn's words were not kept: they have to be given."""
+
+
+class WordsDiffer(RequestError):
+    """The words given are not those of the turn."""
 
 
 class TooManyRequests(RequestError):

@@ -31,7 +31,8 @@ ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 
 _log = logging.getLogger(__name__)
 
-Record = Callable[[ChatResult], Awaitable[None]]
+Record = Callable[["ChatPipeline", ChatRequest, ChatResult], Awaitable[None]]
+"""Keeps a turn: what answered, what was asked, what came of it."""
 SecondLook = Callable[[Found, str, Scope], Awaitable[Found]]
 """Checks what a search found in a corpus against a scope, apart from the index."""
 
@@ -120,7 +121,7 @@ class ChatPipeline:
             timings_ms=clock.timings_ms,
             tenant=request.scope.access.tenant,
         )
-        await self.record(result)
+        await self.record(self, request, result)
         yield Finished(result)
 
     async def run(self, request: ChatRequest) -> ChatResult:
@@ -134,6 +135,10 @@ class ChatPipeline:
                 if isinstance(event, Finished):
                     return event.result
         raise AssertionError("a turn ends with Finished")
+
+    async def claims(self, provider: Provider, asked: DraftRequest) -> tuple[Claim, ...]:
+        """What a provider's draft from these passages has to say that stands up against them."""
+        return tuple([claim async for claim in self._verified(provider, asked, _Draft())])
 
     async def _verified(self, provider: Provider, asked: DraftRequest, draft: _Draft) -> AsyncGenerator[Claim]:
         """The claims of a draft that stand up against the passages, as soon as each sentence is complete."""
@@ -177,6 +182,10 @@ class ChatPipeline:
         if draft.failed:
             return Reason.PROVIDER_FAILED
         return Reason.ANSWERED if provider is self.provider else Reason.FELL_BACK
+
+
+async def unrecorded(pipeline: ChatPipeline, asked: ChatRequest, result: ChatResult) -> None:
+    """A `Record` for turns that are nobody's: baselines and replays."""
 
 
 def _split(text: str) -> list[str]:

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from app.llm.prompt import PROMPT_ID, PROMPT_SHA256
 from app.pipeline import ChatPipeline
-from app.settings import Settings
+from app.settings import ChatSettings, LLMSettings, Settings
+from retrieval.config import RetrievalSettings
 
 _ROOMS = ("app", "retrieval", "guardrails", "tools")
 _SOURCES = frozenset({".py", ".md", ".yaml"})
@@ -57,6 +58,31 @@ def describe(pipeline: ChatPipeline, settings: Settings, parts: Mapping[str, str
         parts=dict(sorted((parts or {}).items())),
     )
     return Release(**{**asdict(manifest), "id": _digest(asdict(manifest))[:16]})
+
+
+def deviations(release: Release) -> dict[str, str]:
+    """The settings of a release that are not this version's defaults."""
+    usual = {**_flat(ChatSettings(), "chat"), **_flat(RetrievalSettings(), "retrieval"), **_flat(LLMSettings(), "llm")}
+    told_elsewhere = {"retrieval.reranker"}
+    return {
+        name: value
+        for name, value in release.settings.items()
+        if value != usual.get(name) and name not in told_elsewhere
+    }
+
+
+def differences(then: Release, now: Release) -> dict[str, tuple[str, str]]:
+    """What two releases do not share, by name: (then, now)."""
+    before, after = _stated(then), _stated(now)
+    names = sorted(before.keys() | after.keys())
+    pairs = {name: (before.get(name, ""), after.get(name, "")) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _stated(release: Release) -> dict[str, str]:
+    parts = {f"part {name}": version for name, version in release.parts.items()}
+    own = {"code": release.code_sha256, "provider": release.provider, "prompt": release.prompt}
+    return {**own, "embedders": release.embedder, **release.settings, **parts}
 
 
 @cache

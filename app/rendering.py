@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from app.lineage import Lineage
+from app.replay import Replay
 from app.types import ChatResult, Claim
 from retrieval.types import Document, IngestReport, Passage
 
@@ -39,6 +41,38 @@ def claim_json(claim: Claim) -> Json:
 def passage_json(passage: Passage) -> Json:
     """A passage with its score parts; where page and section change inside it is for citations only."""
     return {name: value for name, value in asdict(passage).items() if name != "places"}
+
+
+def lineage_json(lineage: Lineage, replay: Replay | None = None) -> Json:
+    """What answered a turn, and how it came out when it was run again."""
+    found = asdict(lineage)
+    scope = found["turn"]["scope"]
+    found["turn"]["scope"] = {
+        "tenant": scope["access"]["tenant"],
+        "groups": sorted(scope["access"]["groups"]),
+        "where": scope["where"],
+    }
+    if replay is not None:
+        again = {name: value for name, value in asdict(replay).items() if name != "result"}
+        found["replay"] = {"reproduced": replay.reproduced, **again, "answer": replay.result.answer}
+    return found
+
+
+def asker_lineage_json(lineage: Lineage) -> Json:
+    """What answered a turn, for who asked: without its words, and without the accounts and folders of the machine."""
+    found = lineage_json(lineage)
+    turn, release = found["turn"], found["turn"]["release"]
+    for hidden in ("question", "answer", "history", "question_hmac", "history_hmac"):
+        turn.pop(hidden)
+    if release is not None:
+        release.pop("settings")
+    if found["snapshot"] is not None:
+        found["snapshot"]["activations"] = [{"at": row["at"]} for row in found["snapshot"]["activations"]]
+    found["documents"] = [
+        {name: value for name, value in row.items() if name != "source"} for row in found["documents"]
+    ]
+    found.pop("settings")
+    return found
 
 
 def document_json(document: Document, snapshot: str) -> Json:

@@ -76,6 +76,18 @@ class AlertSettings(BaseModel):
     timeout_s: float = Field(5.0, gt=0, le=60)
 
 
+class LineageSettings(BaseModel):
+    """Who is told of ingests and turns in the form of OpenLineage events."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    openlineage_url: SecretStr | None = Field(None, description="Of a receiver; events go to its `api/v1/lineage`.")
+    openlineage_api_key: SecretStr | None = None
+    openlineage_file: Path | None = Field(None, description="In place of a receiver: one event a line.")
+    timeout_s: float = Field(5.0, gt=0, le=60, description="For one event.")
+    turns: bool = Field(False, description="Tell of turns too, not only of ingests.")
+
+
 class HttpSettings(BaseModel):
     """The HTTP door."""
 
@@ -101,6 +113,7 @@ class Settings(BaseSettings):
     chat: ChatSettings = ChatSettings()
     http: HttpSettings = HttpSettings()
     alerts: AlertSettings = AlertSettings()
+    lineage: LineageSettings = LineageSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
 
     @classmethod

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-from retrieval.types import OPEN, Passage, Scope
+from retrieval.types import OPEN, Passage, Query, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class ChatRequest:
     corpus: str = "default"
     scope: Scope = OPEN
     """Set by the door that the request came through, never by the request itself."""
+
+    @property
+    def query(self) -> Query:
+        """What is searched for: the question, with what the same person asked before."""
+        return Query(self.question, tuple(message.content for message in self.history if message.role == "user"))
 
 
 @dataclass(frozen=True, slots=True)

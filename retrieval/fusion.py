@@ -47,14 +47,14 @@ def fuse(hits: Mapping[str, Hits], weights: Mapping[str, float]) -> list[Fused]:
     scores: dict[int, float] = {}
     parts: dict[int, dict[str, float]] = {}
     for name, found in hits.items():
-        for row, raw, scaled in zip(found.rows, found.scores, _min_max(found.scores), strict=True):
+        for row, raw, scaled in zip(found.rows, found.scores, min_max(found.scores), strict=True):
             scores[int(row)] = scores.get(int(row), 0.0) + weights[name] / total * float(scaled)
             parts.setdefault(int(row), {})[name] = float(raw)
     ranked = sorted(scores, key=lambda row: (-scores[row], row))
     return [Fused(row, min(1.0, scores[row]), parts[row]) for row in ranked]
 
 
-def _min_max(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+def min_max(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Scale to [0, 1]; equal scores, a single hit among them, all become 1: they were found."""
     if scores.size == 0:
         return np.empty(0)

@@ -92,6 +92,23 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
+class Steps:
+    """What each step of one search found, in order; `retrieval.explain` reads it, a search only the last one."""
+
+    snapshot: str
+    index: SnapshotIndex
+    hits: Mapping[str, Hits]
+    """By part, as the index gave them."""
+    weights: Mapping[str, float]
+    """By part, as they were fused; they need not sum to one."""
+    fused: Sequence[Fused]
+    first: Sequence[Passage]
+    """The best of the first stage, without duplicates: what the reranker was shown."""
+    reranked: Sequence[Passage]
+    final: tuple[Passage, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Retriever:
     """Finds passages: BM25 and every embedder, fused; then the reranker's second look. A value: variants are copies."""
 
@@ -138,16 +155,20 @@ class Retriever:
             IndexOutdated: It was ingested with other embedders.
         """
         asked = Query(query) if isinstance(query, str) else query
-        return await asyncio.get_running_loop().run_in_executor(self.executor, self._search, asked, corpus, k, scope)
+        steps = await asyncio.get_running_loop().run_in_executor(self.executor, self.steps, asked, corpus, k, scope)
+        return Found(steps.snapshot, steps.final)
 
-    def _search(self, query: Query, corpus: str, k: int, scope: Scope) -> Found:
+    def steps(self, query: Query, corpus: str, k: int, scope: Scope) -> Steps:
+        """Search, and keep what every step found. Raises as `search` does."""
         snapshot, index = self.reader.at(corpus, scope.snapshot)
         wanted = max(k, self.reranker.depth)
         hits = self._hits(query, index, corpus, max(k, self.candidates), scope)
-        fused = fuse(hits, {name: self.weights.get(name, 1.0) for name in hits})
+        weights = {name: self.weights.get(name, 1.0) for name in hits}
+        fused = fuse(hits, weights)
         first = self._distinct(snapshot, index, fused, wanted)
-        passages = self.reranker.rerank(query.text, first)
-        return Found(snapshot, tuple(spread(passages, self.diversity)[:k]))
+        reranked = self.reranker.rerank(query.text, first)
+        final = tuple(spread(reranked, self.diversity)[:k])
+        return Steps(snapshot, index, hits, weights, fused, first, reranked, final)
 
     def _hits(self, query: Query, index: SnapshotIndex, corpus: str, depth: int, scope: Scope) -> dict[str, Hits]:
         """What each part finds. Embedders that never learnt the question's language are asked if words find nothing."""

@@ -23,10 +23,15 @@ def _stemmer(language: str) -> Any:
     return Stemmer.Stemmer(STEMMERS[language])
 
 
+def words(text: str) -> list[str]:
+    """Lower-case words as they stand, in order."""
+    return _WORD.findall(text.lower())
+
+
 def content_words(text: str) -> list[str]:
     """Lower-case words without stop words, each cut to its stem by Snowball's English stemmer, in order."""
-    words = [word for word in _WORD.findall(text.lower()) if word not in _STOPWORDS]
-    return list(_stemmer(ENGLISH).stemWords(words))
+    telling = [word for word in words(text) if word not in _STOPWORDS]
+    return list(_stemmer(ENGLISH).stemWords(telling))
 
 
 def index_words(text: str, language: str) -> list[str]:
@@ -38,8 +43,8 @@ def index_words(text: str, language: str) -> list[str]:
     """
     if language == ENGLISH:
         return content_words(text)
-    words = _WORD.findall(text.lower())
-    stems = list(_stemmer(language).stemWords(words)) if language in STEMMERS else words
-    grams = [word[i : i + NGRAM_CHARS] for word in words for i in range(max(1, len(word) - NGRAM_CHARS + 1))]
+    forms = words(text)
+    stems = list(_stemmer(language).stemWords(forms)) if language in STEMMERS else forms
+    grams = [word[i : i + NGRAM_CHARS] for word in forms for i in range(max(1, len(word) - NGRAM_CHARS + 1))]
     pairs = [run[i : i + 2] for run in _UNSPACED.findall(text) for i in range(max(1, len(run) - 1))]
     return [*stems, *grams, *pairs]

@@ -35,6 +35,8 @@ DOORS = {
     "tiktoken": ("app/tokens.py",),
     "openai": ("app/llm/",),
     "httpx": ("app/llm/", "app/alerts.py", "retrieval/sources/web.py"),
+    "openlineage": ("app/openlineage.py",),
+    "requests": ("app/openlineage.py",),
     "protego": ("retrieval/sources/sitemap.py",),
     "minio": ("retrieval/sources/s3.py",),
     "watchfiles": ("retrieval/sources/watch.py",),
@@ -63,6 +65,8 @@ HEAVY = {
     "openai",
     "minio",
     "ray",
+    "openlineage",
+    "requests",
 }
 
 

@@ -1,8 +1,8 @@
 """`assay ask`, `assay search`: questions."""
 
 import asyncio
-from dataclasses import asdict
-from typing import Annotated
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -10,6 +10,10 @@ from rich.table import Table
 
 from app.commands.shared import Corpus, Json, out, print_json, services_for
 from retrieval.types import Access, Scope
+
+if TYPE_CHECKING:
+    from app.bootstrap import Services
+    from app.types import ChatResult
 
 Tenant = Annotated[str, typer.Option(help="Ask as this tenant.")]
 Groups = Annotated[list[str] | None, typer.Option(help="Ask as a member of this group; may be given again.")]
@@ -27,11 +31,16 @@ def search(
     corpus: Corpus = None,
     tenant: Tenant = "",
     group: Groups = None,
+    explain: Annotated[bool, typer.Option(help="Show why each passage stands where it does.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the passages that a question finds, with the score of each retriever."""
     with services_for(corpus=corpus) as services:
-        found = asyncio.run(services.retriever.search(query, services.settings.corpus, k, _scope(tenant, group)))
+        scope, chosen = _scope(tenant, group), services.settings.corpus
+        if explain:
+            _explain_search(services, query, k, scope, as_json=as_json)
+            return
+        found = asyncio.run(services.retriever.search(query, chosen, k, scope))
     if as_json:
         print_json(asdict(found))
         return
@@ -45,17 +54,48 @@ def search(
     out.print(table)
 
 
-def ask(question: str, corpus: Corpus = None, tenant: Tenant = "", group: Groups = None, as_json: Json = False) -> None:
+def _explain_search(services: "Services", query: str, k: int, scope: Scope, *, as_json: bool) -> None:
+    from app.commands.explained import print_search
+    from retrieval.explain import explain
+
+    found = asyncio.run(explain(services.retriever, query, services.settings.corpus, k, scope))
+    if as_json:
+        print_json(asdict(found))
+    else:
+        print_search(found)
+
+
+def ask(
+    question: str,
+    corpus: Corpus = None,
+    tenant: Tenant = "",
+    group: Groups = None,
+    explain: Annotated[bool, typer.Option(help="Show what each passage carried of each claim, and why.")] = False,
+    as_json: Json = False,
+) -> None:
     """Answer a question with citations, or say "I don't know"."""
+    from app.explain import explain_answer
     from app.rendering import result_json
     from app.types import ChatRequest
 
     with services_for(corpus=corpus) as services:
         request = ChatRequest(question, corpus=services.settings.corpus, scope=_scope(tenant, group))
         result = asyncio.run(services.pipeline.run(request))
+        explained = None
+        if explain:
+            same = replace(request, scope=replace(request.scope, snapshot=result.snapshot))
+            explained = asyncio.run(explain_answer(services.pipeline, same, result.claims, result.provider))
     if as_json:
-        print_json(result_json(result))
+        print_json(result_json(result) | ({"explanation": asdict(explained)} if explained else {}))
         return
+    _print_result(result)
+    if explained:
+        from app.commands.explained import print_answer
+
+        print_answer(explained)
+
+
+def _print_result(result: "ChatResult") -> None:
     numbered = {citation: number for number, citation in enumerate(dict.fromkeys(
         citation for claim in result.claims for citation in claim.citations), start=1)}  # fmt: skip
     for claim in result.claims:
@@ -68,6 +108,7 @@ def ask(question: str, corpus: Corpus = None, tenant: Tenant = "", group: Groups
         span = f"characters {citation.start}-{citation.end} of document {citation.doc_id}"
         out.print(f"[dim]\\[{number}] {escape(citation.uri)} · {escape(place)}\n    {span}[/]", highlight=False)
     out.print(f"[dim]{result.provider} · snapshot {result.snapshot} · {result.timings_ms['total']:.0f} ms[/]")
+    out.print(f"[dim]turn {result.turn_id}[/]", highlight=False)
 
 
 def _scope(tenant: str, groups: list[str] | None) -> Scope:

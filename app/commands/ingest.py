@@ -15,6 +15,7 @@ from rich.table import Table
 from app.alerts import contract_alert
 from app.commands.shared import Corpus, Json, err, out, print_breaches, print_json, progress_bar, services_for
 from app.errors import AssayError
+from app.openlineage import observed
 from app.settings import child_environment
 from retrieval.errors import RetrievalError
 from retrieval.types import IngestReport
@@ -69,7 +70,12 @@ def ingest(
             ):
                 gone = found.prunable if prune else ()
                 with redirect_stdout(sys.stderr):  # Ray prints remarks of its own; standard output is for the report
-                    report = ingestor.ingest(found.files, settings.corpus, prune=gone, progress=progress)
+                    report = observed(
+                        settings.lineage,
+                        settings.corpus,
+                        lambda: (member.source for member in ingestor.members(settings.corpus)),
+                        lambda: ingestor.ingest(found.files, settings.corpus, prune=gone, progress=progress),
+                    )
             contract_alert(settings.alerts, settings.corpus, report)
             _tell(report, found.notes, as_json=as_json)
             return report

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -52,6 +53,17 @@ def progress_bar(*, quiet: bool) -> Iterator[Any]:
             bar.update(task, completed=done, total=total)
 
         yield advance
+
+
+def section_table(title: str, *columns: str) -> Table:
+    """An empty table without lines between columns: narrow terminals need the room."""
+    table = Table(
+        box=box.SIMPLE_HEAD, title=f"\n{title}", title_justify="left", title_style="bold",
+        padding=(0, 1, 0, 0), pad_edge=False,
+    )  # fmt: skip
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
 
 
 def print_breaches(breaches: Sequence[Breach]) -> None:

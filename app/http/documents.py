@@ -18,6 +18,7 @@ from starlette.responses import Response
 from app.alerts import contract_alert
 from app.http.failures import DocumentRefused, InvalidRequest
 from app.http.shared import Shared, SharedState, access_of
+from app.openlineage import observed
 from app.rendering import Json, document_json, report_json
 from app.settings import CORPUS_PATTERN
 from retrieval.errors import ContractBroken
@@ -98,8 +99,15 @@ async def _ingest(shared: Shared, file: UploadFile, named: SourceFile, corpus: s
     with tempfile.TemporaryDirectory(prefix="assay-upload-") as folder:
         path = Path(folder) / "upload"
         await asyncio.to_thread(_copy, file, path)
+        ingestor, settings = shared.services.ingestor, shared.services.settings.lineage
+
+        def work() -> IngestReport:
+            return ingestor.ingest([replace(named, path=path)], corpus)
+
         async with shared.ingesting:
-            return await asyncio.to_thread(shared.services.ingestor.ingest, [replace(named, path=path)], corpus)
+            return await asyncio.to_thread(
+                observed, settings, corpus, lambda: (member.source for member in ingestor.members(corpus)), work
+            )
 
 
 def _copy(file: UploadFile, path: Path) -> None:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from app import __version__
 from app.bootstrap import Services
 from app.errors import AssayError
-from app.http import chat, completions, documents, feedback, health, pages
+from app.http import chat, completions, documents, feedback, health, lineage, pages
 from app.http.failures import answer
 from app.http.middleware import onion
 from app.http.shared import UPLOADS_IN_FLIGHT, InFlight, Shared
@@ -47,7 +47,7 @@ def create_app(services: Services, *, require_key: bool) -> FastAPI:
         turns=InFlight(http.max_turns_in_flight, "turns"),
         uploads=InFlight(UPLOADS_IN_FLIGHT, "uploads"),
     )
-    for resource in (chat, completions, documents, feedback, health, pages):
+    for resource in (chat, completions, documents, feedback, health, lineage, pages):
         app.include_router(resource.router)
     app.mount("/static", pages.static)
     return app

@@ -3,15 +3,21 @@
 import hashlib
 import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Engine, Row, delete, func, insert, select
 
 from app.errors import ConfigError, TurnNotFound
-from app.store.tables import api_keys, feedback, turns
-from app.types import ChatResult
+from app.releases import Release
+from app.settings import ChatSettings
+from app.store.records import TurnRecord, lineage_values, turn_record
+from app.store.seal import Seal
+from app.store.tables import api_keys, feedback, releases, turns
+from app.types import ChatRequest, ChatResult
+from retrieval.store.statements import insert_or_ignore
+from retrieval.store.versions import versions_in
 from retrieval.types import NOBODY, Access
 
 Rating = Literal["up", "down"]
@@ -37,14 +43,15 @@ class StoredTurn:
 class TurnStore:
     """What was answered from where, and what people thought of it."""
 
-    def __init__(self, engine: Engine, *, record_text: bool) -> None:
-        """`record_text` keeps questions and answers too: they may hold personal data, so the default is not to."""
+    def __init__(self, engine: Engine, seal: Seal, settings: ChatSettings) -> None:
+        """`settings.record_text` keeps words too: they may hold personal data, so the default is not to."""
         self._engine = engine
         self._writes = engine.execution_options(write=True)
-        self._record_text = record_text
+        self._settings = settings
+        self.seal = seal
 
-    def record(self, result: ChatResult) -> None:
-        """Keep a turn: by default the places it cited, not the words."""
+    def record(self, result: ChatResult, asked: ChatRequest, release: Release) -> None:
+        """Keep a turn: by default what it drew on and keyed hashes of the words, not the words."""
         citations = [[c.doc_id, c.start, c.end] for claim in result.claims for c in claim.citations]
         values = {
             "id": result.turn_id,
@@ -56,12 +63,32 @@ class TurnStore:
             "reason": str(result.reason),
             "citations": json.dumps(citations),
             "timings_ms": json.dumps(dict(result.timings_ms)),
-            "question": result.question if self._record_text else None,
-            "answer": result.answer if self._record_text else None,
+            "question": result.question if self._settings.record_text else None,
+            "answer": result.answer if self._settings.record_text else None,
             "tenant": result.tenant,
+            "release": release.id,
         }
+        cited = {passage.doc_id for passage in result.passages}
+        manifest = json.dumps(asdict(release), sort_keys=True)
+        known = {"id": release.id, "first_used": values["created"], "manifest": manifest}
         with self._writes.begin() as db:
-            db.execute(insert(turns), values)
+            versions = versions_in(db, result.corpus, result.snapshot, cited)
+            kept = lineage_values(result, asked, versions, self.seal, self._settings)
+            db.execute(insert_or_ignore(self._engine, releases), known)
+            db.execute(insert(turns), {**values, **kept})
+
+    def recorded(self, turn_id: str) -> TurnRecord:
+        """All that is kept of a turn.
+
+        Raises:
+            TurnNotFound: No such turn.
+        """
+        query = select(turns, releases.c.manifest).outerjoin(releases, releases.c.id == turns.c.release)
+        with self._engine.connect() as db:
+            row = db.execute(query.where(turns.c.id == turn_id)).one_or_none()
+        if row is None:
+            raise TurnNotFound(f"No turn '{turn_id}' is known.")
+        return turn_record(row)
 
     def add_feedback(self, turn_id: str, rating: Rating, note: str, tenant: str = "") -> None:
         """Keep what a person thought of a turn.

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from app.pipeline import ABSTENTION, ChatPipeline
+from app.pipeline import ABSTENTION, ChatPipeline, unrecorded
 from app.types import ChatRequest, ChatResult, Reason, Usage
 from evals.running.runner import Ask
 from retrieval.search import BM25, Retriever
@@ -47,11 +47,7 @@ def dense_only(pipeline: ChatPipeline) -> Ask:
 
 
 def _with(pipeline: ChatPipeline, retriever: Retriever) -> Ask:
-    return replace(pipeline, retriever=retriever, record=_unrecorded).run
-
-
-async def _unrecorded(result: ChatResult) -> None:
-    """A baseline's turns are nobody's turns."""
+    return replace(pipeline, retriever=retriever, record=unrecorded).run
 
 
 BASELINES: Mapping[str, Callable[[ChatPipeline], Ask]] = {

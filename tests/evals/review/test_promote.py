@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from app.bootstrap import Services
+from app.releases import describe
 from app.store.turns import StoredTurn
-from app.types import ChatResult, Citation, Claim
+from app.types import ChatRequest, ChatResult, Citation, Claim
 from evals import cli
 from evals.golden.cards import read_card
 from evals.golden.cases import Quote, cases_hash, load_cases
@@ -57,9 +58,14 @@ def evals(world: World, monkeypatch: pytest.MonkeyPatch) -> Evals:
 
 def keep(world: World, result: ChatResult, turn_id: str, question: str, rating: str | None = None) -> None:
     """A turn with its words, as `chat.record_text` keeps it."""
-    store = world.services.turns
-    store._record_text = True
-    store.record(replace(result, turn_id=turn_id, question=question))
+    services = world.services
+    store = services.turns
+    store._settings = store._settings.model_copy(update={"record_text": True})
+    store.record(
+        replace(result, turn_id=turn_id, question=question),
+        ChatRequest(question),
+        describe(services.pipeline, services.settings),
+    )
     if rating:
         store.add_feedback(turn_id, rating, "write to jane@example.org")  # type: ignore[arg-type]
 
@@ -93,7 +99,8 @@ def test_a_turn_that_should_have_been_refused_becomes_a_case(world: World, evals
 
 
 def test_words_that_were_not_kept_must_be_given(world: World, evals: Evals, capsys: pytest.CaptureFixture[str]) -> None:
-    world.services.turns.record(make_result())
+    services = world.services
+    services.turns.record(make_result(), ChatRequest("q"), describe(services.pipeline, services.settings))
     assert evals("t", "--action", "abstain", "--yes") == 1
     assert "chat.record_text" in capsys.readouterr().out
     assert evals("t", "--action", "abstain", "--question", "What do alpacas cost in winter?", "--yes") == 0
