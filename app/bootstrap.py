@@ -14,12 +14,14 @@ from app.llm.extractive import Extractive
 from app.llm.port import Provider
 from app.openlineage import TurnEvents
 from app.pipeline import ChatPipeline, Record
+from app.privacy import Doors
 from app.releases import code_sha256, describe
 from app.settings import ChatSettings, LLMSettings, Settings, load_settings, set_offline_variables
 from app.store.database import open_database
 from app.store.seal import Seal
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatRequest, ChatResult
+from guardrails.checks.pii import PiiPatterns
 from retrieval.chunking import Chunker
 from retrieval.config import RerankSettings, RetrievalSettings
 from retrieval.contract.gate import Gate
@@ -40,6 +42,7 @@ from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
 from retrieval.store.profiles import ProfileStore
+from retrieval.store.scrubs import ScrubStore
 from retrieval.workers import ParserPool
 
 _log = logging.getLogger(__name__)
@@ -109,7 +112,8 @@ def build(
     indexes = open_index(rules.index, settings.home / "indexes")
     reader = Reader(corpora, indexes)
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
-    ingestor, snapshots = _library(settings, corpora, EmbeddingCache(engine), ProfileStore(engine), indexes, embedders)
+    stores = _Stores(corpora, EmbeddingCache(engine), ProfileStore(engine), ScrubStore(engine), indexes)
+    ingestor, snapshots = _library(settings, stores, embedders)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
@@ -142,34 +146,39 @@ def _recorder(turns: TurnStore, events: TurnEvents, settings: Settings, executor
     return record
 
 
-def _library(
-    settings: Settings,
-    corpora: CorpusStore,
-    vectors: EmbeddingCache,
-    profiles: ProfileStore,
-    indexes: IndexStore,
-    embedders: tuple[Embedder, ...],
-) -> tuple[Ingestor, Snapshots]:
+@dataclass(frozen=True, slots=True)
+class _Stores:
+    """Where the library keeps what."""
+
+    corpora: CorpusStore
+    vectors: EmbeddingCache
+    profiles: ProfileStore
+    scrubs: ScrubStore
+    indexes: IndexStore
+
+
+def _library(settings: Settings, stores: _Stores, embedders: tuple[Embedder, ...]) -> tuple[Ingestor, Snapshots]:
     rules = settings.retrieval
     publisher = Publisher(
-        store=corpora,
-        vectors=vectors,
-        indexes=indexes,
+        store=stores.corpora,
+        vectors=stores.vectors,
+        indexes=stores.indexes,
         embedders=embedders,
         chunker=Chunker(rules.chunk_tokens, embedders[0].count_tokens),
         embed_group=rules.embed_group,
         keep_indexes=rules.keep_indexes,
     )
     ingestor = Ingestor(
-        store=corpora,
+        store=stores.corpora,
         publisher=publisher,
-        gate=Gate(corpora, profiles, settings.home / "contracts"),
+        gate=Gate(stores.corpora, stores.profiles, settings.home / "contracts"),
         open_parser=lambda: ParserPool(rules.parse, rules.parse_workers),
         locks=settings.home / "locks",
         settings=rules,
+        scrubs=stores.scrubs,
+        doors=Doors(rules.privacy, PiiPatterns(settings.pii), settings.home / "keys"),
     )
-
-    return ingestor, Snapshots(corpora, publisher, settings.home / "locks")
+    return ingestor, Snapshots(stores.corpora, publisher, settings.home / "locks")
 
 
 def _retriever(

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from app.errors import ConfigError
+from guardrails.config import PiiSettings
 from retrieval.config import RetrievalSettings
 
 CORPUS_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,63}$"
@@ -114,6 +115,7 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     alerts: AlertSettings = AlertSettings()
     lineage: LineageSettings = LineageSettings()
+    pii: PiiSettings = PiiSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
 
     @classmethod

@@ -42,6 +42,18 @@ class IndexSettings(BaseModel):
     backend: Literal["faiss"] = Field("faiss", description="`faiss`: folders under ASSAY_HOME.")
 
 
+Policy = Literal["off", "flag", "redact", "pseudonymise"]
+
+
+class PrivacySettings(BaseModel):
+    """What is done about personal data before anything of a document is stored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    policy: Policy = Field("off", description="`flag` counts it, `redact` and `pseudonymise` replace it.")
+    corpora: dict[str, Policy] = Field({}, description="The policy of single corpora.")
+
+
 class RerankSettings(BaseModel):
     """The second look at the best passages, by a cross-encoder."""
 
@@ -80,6 +92,7 @@ class RetrievalSettings(BaseModel):
         {}, description="Of `bm25` and each embedder in the weighted average; one that is not named weighs 1."
     )
     index: IndexSettings = IndexSettings()
+    privacy: PrivacySettings = PrivacySettings()
     rerank: RerankSettings = RerankSettings()
     duplicate_similarity: float | None = Field(
         None, gt=0, le=1, description="A passage this alike to a better one is left out (Jaccard, 5-word shingles)."

@@ -1,12 +1,12 @@
 """Files in, a new snapshot out, unless the corpus's contract stops it. Every step may be killed."""
 
 import hashlib
-import json
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -14,17 +14,19 @@ from retrieval.config import RetrievalSettings
 from retrieval.contract.facts import Fact
 from retrieval.contract.gate import Gate
 from retrieval.contract.profile import profile
+from retrieval.entrance import Admitted, Entrance
 from retrieval.errors import ParseFailure
 from retrieval.files import SourceFile, corpus_lock
-from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
-from retrieval.publish import Publisher, digest, silent
+from retrieval.publish import Publisher, silent
 from retrieval.reading import open_regular
+from retrieval.redaction import Door, no_door
 from retrieval.sources.port import Progress, origin
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.failures import storage_failures
 from retrieval.store.rows import Member
-from retrieval.types import Document, IngestReport, ParsedFile, ParsedText, ReasonCode, Severity, Snapshot, Stage
+from retrieval.store.scrubs import ScrubStore
+from retrieval.types import IngestReport, ParsedFile, ReasonCode, Severity, Snapshot, Stage
 
 
 class FileParser(Protocol):
@@ -45,6 +47,9 @@ class Ingestor:
     open_parser: Callable[[], AbstractContextManager[FileParser]]
     locks: Path
     settings: RetrievalSettings
+    scrubs: ScrubStore
+    doors: Callable[[str], Door | None] = no_door
+    """By corpus, what its documents pass on their way in."""
 
     def ingest(
         self, files: Sequence[SourceFile], corpus: str, *, prune: Collection[str] = (), progress: Progress | None = None
@@ -68,8 +73,10 @@ class Ingestor:
         with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
             before = self.members(corpus)
             state = CorpusState({member.uri: member for member in before})
-            todo = self._changed(files, state)
-            self._parse(corpus, todo, state, report)
+            entrance = Entrance(corpus, self.doors(corpus))
+            todo = self._changed(files, state, entrance)
+            found = self._parse(todo, state, entrance, report)
+            state.withdraw_stale(entrance)
             self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
             state.prune(prune, {file.uri for file in files})
             breaches = self.gate.check(contract, state.sorted(), before)
@@ -90,6 +97,7 @@ class Ingestor:
             seconds=round(time.monotonic() - started, 3),
             breaches=breaches,
             switched=not stopped,
+            personal_data=found,
         )
 
     def examine(self, files: Sequence[SourceFile], progress: Progress | None = None) -> tuple[list[Fact], int]:
@@ -117,19 +125,19 @@ class Ingestor:
         """The documents of the snapshot that serves; none where none does."""
         return [member for snapshot in self.publisher.active(corpus) for member in self.store.members(corpus, snapshot)]
 
-    def _changed(self, files: Sequence[SourceFile], state: "CorpusState") -> list[SourceFile]:
+    def _changed(self, files: Sequence[SourceFile], state: CorpusState, entrance: Entrance) -> list[SourceFile]:
         """The files whose bytes are new; the others are counted as unchanged."""
         todo: dict[str, SourceFile] = {}
         for file in files:
             known = state.members.get(file.uri)
             if file.labels_fault:
-                state.withdraw(file.uri, file.labels_fault)
+                state.withdraw(file.uri, ReasonCode.BROKEN_LABELS, file.labels_fault)
             elif file.uri in todo or file.uri in state.seen or (known and _claimed_elsewhere(known, file)):
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
             elif file.failure:
                 state.quarantine(file.uri, ReasonCode.UNREADABLE, file.failure, Stage.READ)
-            elif known and known.parser == PARSER and known.sha256 == self._sha256(file.path):
-                state.keep(replace(known, source=file.source, labels=file.labels))
+            elif known and known.parser == entrance.parser and known.sha256 == self._sha256(file.path):
+                state.keep_or_withdraw(known, file, entrance)
             else:
                 todo[file.uri] = file
         return list(todo.values())
@@ -144,50 +152,50 @@ class Ingestor:
         except OSError:
             return None
 
-    def _parse(self, corpus: str, todo: Sequence[SourceFile], state: "CorpusState", report: Progress) -> None:
+    def _parse(
+        self, todo: Sequence[SourceFile], state: CorpusState, entrance: Entrance, report: Progress
+    ) -> Mapping[str, int]:
+        """Parse and store what is new. Returns how much personal data was found, by kind."""
+        found: Counter[str] = Counter()
         if not todo:
-            return
+            return found
         named = {file.uri: file for file in todo}
         report("parse", 0, len(todo))
         with self.open_parser() as parser:
             results = parser.parse_all((file.uri, file.path) for file in todo)
-            waiting: list[Document] = []
+            waiting: list[Admitted] = []
             for done, (uri, result) in enumerate(results, start=1):
-                if isinstance(result, ParseFailure):
-                    state.quarantine(uri, result.code, result.detail, result.stage)
+                try:
+                    if isinstance(result, ParseFailure):
+                        raise result
+                    admitted = entrance.admit(named[uri], result)
+                except ParseFailure as failure:
+                    state.failed(uri, failure, entrance)
                 else:
-                    document = _document(corpus, uri, result)
-                    waiting.append(document)
-                    state.put(_member(document, named[uri]))
-                if len(waiting) == _TOGETHER or sum(len(held.parsed.text) for held in waiting) > _TOGETHER_CHARS:
-                    self.publisher.store_documents(waiting)
+                    waiting.append(admitted)
+                    state.put(admitted.member)
+                    found.update(admitted.found)
+                if (
+                    len(waiting) == _TOGETHER
+                    or sum(len(held.document.parsed.text) for held in waiting) > _TOGETHER_CHARS
+                ):
+                    self._store(waiting, entrance)
                     waiting = []
                 report("parse", done, len(todo))
-            self.publisher.store_documents(waiting)
+            self._store(waiting, entrance)
+        return found
+
+    def _store(self, admitted: Sequence[Admitted], entrance: Entrance) -> None:
+        self.publisher.store_documents([one.document for one in admitted])
+        if entrance.door:
+            keys = [(one.document.doc_id, one.document.version) for one in admitted]
+            rows = zip(keys, admitted, strict=True)
+            self.scrubs.put([(key, entrance.door.transform, one.found, one.offsets) for key, one in rows])
 
 
 _TOGETHER, _TOGETHER_CHARS = 32, 4_000_000
 """Documents stored in one transaction: so many, or so much text, may have to be parsed again after a crash."""
 _DUPLICATE = "Another file is already known under this uri. Ingest the common parent folder, or use another corpus."
-
-
-def document_id(corpus: str, uri: str) -> str:
-    """The id that names a document for life: 16 hexadecimal digits of corpus and uri."""
-    return digest(f"{corpus}\0{uri}")
-
-
-def version_of(parsed: ParsedText, sha256: str, parser: str) -> str:
-    """The name of a version: the same file by the same parser is the same version, on any machine."""
-    return digest(json.dumps([parsed.text, parsed.title, [s.start for s in parsed.sections], sha256, parser]))
-
-
-def _document(corpus: str, uri: str, file: ParsedFile) -> Document:
-    version = version_of(file.parsed, file.sha256, PARSER)
-    return Document(document_id(corpus, uri), version, uri, file.sha256, PARSER, file.modified, file.parsed)
-
-
-def _member(document: Document, file: SourceFile) -> Member:
-    return Member(document.doc_id, document.version, file.uri, document.sha256, PARSER, file.source, file.labels)
 
 
 def _claimed_elsewhere(known: Member, file: SourceFile) -> bool:

@@ -1,8 +1,11 @@
 """What one ingest is about to make of a corpus."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from retrieval.sources.port import origin
+from retrieval.entrance import Entrance
+from retrieval.errors import ParseFailure
+from retrieval.sources.port import SourceFile, origin
 from retrieval.store.rows import Member
 from retrieval.types import Quarantined, ReasonCode, Stage
 
@@ -35,10 +38,31 @@ class CorpusState:
         """Note a file that could not become a document; an old version of it stays."""
         self.quarantined.append(Quarantined(uri, code, detail, stage))
 
-    def withdraw(self, uri: str, detail: str) -> None:
-        """Quarantine a file whose labels are broken, and its old version with it: who may see it is not known."""
-        self.quarantine(uri, ReasonCode.BROKEN_LABELS, detail, Stage.READ)
+    def failed(self, uri: str, failure: ParseFailure, entrance: Entrance) -> None:
+        """Note a file that did not become a document; what personal data is left in it must not serve on."""
+        if failure.code is ReasonCode.NOT_SCRUBBED:
+            self.withdraw(uri, failure.code, failure.detail, failure.stage)
+        else:
+            self.quarantine(uri, failure.code, failure.detail, failure.stage)
+        self.quarantined[-1] = replace(self.quarantined[-1], uri=entrance.shown(uri))
+
+    def keep_or_withdraw(self, known: Member, file: SourceFile, entrance: Entrance) -> None:
+        """Note a file whose bytes are those of last time, under the labels that it has now."""
+        try:
+            self.keep(entrance.kept(known, file))
+        except ParseFailure as failure:
+            self.failed(known.uri, failure, entrance)
+
+    def withdraw(self, uri: str, code: ReasonCode, detail: str, stage: Stage = Stage.READ) -> None:
+        """Quarantine a file and its old version with it: nobody knows who may see it, or what is in it."""
+        self.quarantine(uri, code, detail, stage)
         self.removed += self.members.pop(uri, None) is not None
+
+    def withdraw_stale(self, entrance: Entrance) -> None:
+        """Quarantine the documents that came in before the corpus had this door."""
+        for uri in [uri for uri, member in self.members.items() if entrance.stale(member)]:
+            detail = "came in before this policy for personal data: ingest it again"
+            self.failed(uri, ParseFailure(ReasonCode.NOT_SCRUBBED, detail, Stage.SCRUB), entrance)
 
     def prune(self, sources: Collection[str], uris: set[str]) -> None:
         """Drop the documents of `sources` whose files are not among `uris` any more."""

@@ -19,6 +19,7 @@ from retrieval.chunking import Chunker
 from retrieval.contract.model import Contract
 from retrieval.embedders.port import Embedder, Vectors
 from retrieval.errors import CorpusNotFound, IndexOutdated
+from retrieval.ids import digest
 from retrieval.index.contents import IndexContents, Rows
 from retrieval.index.port import IndexStore
 from retrieval.parsing import PARSER
@@ -155,10 +156,12 @@ class Publisher:
         return found
 
     def _manifest(self, corpus: str, members: Sequence[Member]) -> str:
+        transforms = sorted({member.parser.removeprefix(PARSER).strip() for member in members} - {""})
         return json.dumps(
             {
                 "corpus": corpus,
                 "parser": PARSER,
+                **({"transforms": transforms} if transforms else {}),
                 "index": INDEX,
                 "chunker": self.chunker.fingerprint,
                 "embedders": [embedder.fingerprint for embedder in self.embedders],
@@ -210,8 +213,3 @@ def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
         np.array([row.start for row in rows], dtype=np.int32),
         np.array([row.end for row in rows], dtype=np.int32),
     )
-
-
-def digest(text: str) -> str:
-    """16 hexadecimal digits that name a text: ids of documents, versions and snapshots."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -11,8 +11,8 @@ import numpy as np
 
 from retrieval.errors import NoRollback
 from retrieval.files import corpus_lock
-from retrieval.ingest import version_of
-from retrieval.publish import Publisher, chunk_sha256, digest
+from retrieval.ids import digest, version_of
+from retrieval.publish import Publisher, chunk_sha256
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.failures import storage_failures
 from retrieval.store.rows import Activation, Member, user

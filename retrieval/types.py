@@ -21,6 +21,7 @@ class ReasonCode(StrEnum):
     UNREADABLE = "unreadable"
     DUPLICATE_URI = "duplicate_uri"
     BROKEN_LABELS = "broken_labels"
+    NOT_SCRUBBED = "not_scrubbed"
 
 
 class Stage(StrEnum):
@@ -29,6 +30,7 @@ class Stage(StrEnum):
     READ = "read"
     DETECT = "detect"
     PARSE = "parse"
+    SCRUB = "scrub"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +206,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A retrieved chunk. `score` is the fused score in [0, 1]; `parts` holds each retriever's raw score.
-
-    `page` and `section` are those of its first character; `places` says where they change further on.
-    """
+    """A retrieved chunk: fused `score` in [0, 1], raw ones by retriever, page and section of its first character."""
 
     doc_id: str
     uri: str
@@ -220,7 +219,7 @@ class Passage:
     section: str | None
     score: float
     parts: Mapping[str, float] = field(default_factory=dict)
-    places: tuple[Place, ...] = ()
+    places: tuple[Place, ...] = ()  # where page and section change further on
 
     def place_at(self, offset: int) -> Place:
         """The page and section of a character of the canonical text."""
@@ -281,10 +280,7 @@ class Breach:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What one ingest did. `documents` and `chunks` count the whole snapshot; the others what changed.
-
-    Where the contract stopped the switch, `switched` is False and `snapshot` the one that serves, "" for none.
-    """
+    """What one ingest did. `documents` and `chunks` count the whole snapshot; the others what changed."""
 
     snapshot: str
     documents: int
@@ -297,4 +293,6 @@ class IngestReport:
     quarantined: tuple[Quarantined, ...]
     seconds: float
     breaches: tuple[Breach, ...] = ()
-    switched: bool = True
+    switched: bool = True  # False: the contract stopped it, and `snapshot` is the one that serves, "" for none
+    personal_data: Mapping[str, int] = field(default_factory=dict)
+    """What the door of the corpus found in new documents, by kind."""

@@ -151,3 +151,21 @@ def verify(snapshot: SnapshotId = None, name: Corpus = None, as_json: Json = Fal
             out.print(f"[red]✗[/] {escape(fault)}")
         out.print(f"[bold]{found}[/]: {'whole' if not faults else f'{len(faults)} faults'}")
     raise typer.Exit(1 if faults else 0)
+
+
+@corpus.command()
+def pii(snapshot: SnapshotId = None, name: Corpus = None, as_json: Json = False) -> None:
+    """Print how much personal data was found in each document on its way in, by kind. Needs a policy that looks."""
+    with services_for(corpus=name) as services:
+        chosen = services.settings.corpus
+        members = services.corpora.members(chosen, services.snapshots.find(chosen, snapshot))
+        found = services.ingestor.scrubs.found([(member.doc_id, member.version) for member in members])
+    rows = [(m, found[m.doc_id, m.version]) for m in members if found.get((m.doc_id, m.version))]
+    looked = sum((m.doc_id, m.version) in found for m in members)
+    if as_json:
+        print_json({"documents": len(members), "looked_through": looked, "found": {m.uri: by for m, by in rows}})
+        return
+    table = Table("document", "found", caption=f"{looked} of {len(members)} documents were looked through")
+    for member, by_kind in rows:
+        table.add_row(escape(member.uri), ", ".join(f"{count} {kind}" for kind, count in by_kind.items()))
+    out.print(table)

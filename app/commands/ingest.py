@@ -146,6 +146,9 @@ def _print_report(report: IngestReport) -> None:
     table.add_row("documents", f"[bold]{report.documents}[/]", ", ".join(f"{getattr(report, c)} {c}" for c in changes))
     table.add_row("chunks", f"[bold]{report.chunks}[/]", f"{report.embedded} embedded anew")
     table.add_row("quarantined", f"[bold]{len(report.quarantined)}[/]", "")
+    if report.personal_data:
+        said = ", ".join(f"{count} {kind}" for kind, count in sorted(report.personal_data.items()))
+        table.add_row("personal data", f"[bold]{sum(report.personal_data.values())}[/]", said)
     serves = f"in {report.seconds:.1f} s" if report.switched else "[red]serves still: the contract stopped it[/]"
     table.add_row("snapshot", f"[bold]{report.snapshot or 'none'}[/]", serves)
     out.print(table)

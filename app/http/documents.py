@@ -23,7 +23,7 @@ from app.rendering import Json, document_json, report_json
 from app.settings import CORPUS_PATTERN
 from retrieval.errors import ContractBroken
 from retrieval.files import SourceFile
-from retrieval.ingest import document_id
+from retrieval.ids import document_id
 from retrieval.types import IngestReport, Labels, Severity
 
 SOURCE = "upload"

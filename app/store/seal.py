@@ -32,12 +32,12 @@ class Seal:
         return self._hash(["history", *([m.role, m.content] for m in messages)]) if messages else ""
 
     def _hash(self, said: list[object]) -> str:
-        self._key = self._key or _key(self._path)
+        self._key = self._key or key_file(self._path)
         return hmac.new(self._key, json.dumps(said).encode(), hashlib.sha256).hexdigest()
 
 
-def _key(path: Path) -> bytes:
-    """Read the key, or make one; of several processes that make one at once, all take the same.
+def key_file(path: Path) -> bytes:
+    """Read a key of 32 random bytes, or make one; of several processes that make one at once, all take the same.
 
     Raises:
         ConfigError: It cannot be read or written, or is not whole.
