@@ -11,7 +11,8 @@ from app.store.records import TurnRecord
 from retrieval.errors import CorpusNotFound, DocumentNotFound, SnapshotNotFound
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
-from retrieval.store.rows import Activation, Member
+from retrieval.store.places import Held
+from retrieval.store.rows import Activation
 
 _NO_TRANSFORM = {"corpus", "documents"}
 _IN_ORDER = {"parser": 0, "chunker": 2, "index": 3, "embedders": 4}
@@ -80,16 +81,16 @@ class Lineage:
 def lineage_of(turn: TurnRecord, snapshots: Snapshots) -> Lineage:
     """Gather what the stores know of a turn."""
     store = snapshots.store
-    members = {member.doc_id: member for member in store.members(turn.corpus, turn.snapshot)}
     versions = {passage.doc_id: passage.version for passage in turn.passages}
     cited = {doc_id for doc_id, _, _ in turn.citations}
     named = dict.fromkeys([*versions, *cited])
-    kept = {doc_id: versions.get(doc_id) or _version(members.get(doc_id)) for doc_id in named}
+    unknown = Held("", "")
+    kept = {doc_id: versions.get(doc_id) or turn.held.get(doc_id, unknown).version for doc_id in named}
     return Lineage(
         turn=turn,
         snapshot=_snapshot(turn, snapshots),
         documents=tuple(
-            _document(store, doc_id, version, members.get(doc_id), cited=doc_id in cited)
+            _document(store, doc_id, version, turn.held.get(doc_id, unknown).source, cited=doc_id in cited)
             for doc_id, version in kept.items()
         ),
         quotes=tuple(_quote(store, doc_id, kept[doc_id], start, end) for doc_id, start, end in turn.citations),
@@ -128,8 +129,7 @@ def _snapshot(turn: TurnRecord, snapshots: Snapshots) -> SnapshotLineage | None:
     )
 
 
-def _document(store: CorpusStore, doc_id: str, version: str, member: Member | None, *, cited: bool) -> DocumentLineage:
-    source = member.source if member else ""
+def _document(store: CorpusStore, doc_id: str, version: str, source: str, *, cited: bool) -> DocumentLineage:
     try:
         held = store.document(doc_id, version)
     except DocumentNotFound:
@@ -146,7 +146,3 @@ def _quote(store: CorpusStore, doc_id: str, version: str, start: int, end: int) 
         return QuoteLineage(doc_id, version, "", start, end, None, None)
     quote = held.parsed.text[start:end]
     return QuoteLineage(doc_id, version, held.uri, start, end, quote, sha256(quote.encode()).hexdigest())
-
-
-def _version(member: Member | None) -> str:
-    return member.version if member else ""

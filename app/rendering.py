@@ -46,6 +46,7 @@ def passage_json(passage: Passage) -> Json:
 def lineage_json(lineage: Lineage, replay: Replay | None = None) -> Json:
     """What answered a turn, and how it came out when it was run again."""
     found = asdict(lineage)
+    found["turn"].pop("held")  # the documents have it
     scope = found["turn"]["scope"]
     found["turn"]["scope"] = {
         "tenant": scope["access"]["tenant"],

@@ -123,8 +123,9 @@ async def replay(
         snapshots: Where the turn's snapshot is.
     """
     result = await replace(pipeline, record=unrecorded).run(asked)
-    versions = {m.doc_id: m.version for m in snapshots.store.members(turn.corpus, turn.snapshot)}
-    after = tuple(UsedPassage(p.doc_id, versions.get(p.doc_id, ""), p.start, p.end, p.score) for p in result.passages)
+    found = {passage.doc_id for passage in result.passages}
+    versions = {doc_id: snapshots.store.version_in(doc_id, turn.snapshot)[1] for doc_id in found}
+    after = tuple(UsedPassage(p.doc_id, versions[p.doc_id], p.start, p.end, p.score) for p in result.passages)
     cited = tuple((c.doc_id, c.start, c.end) for claim in result.claims for c in claim.citations)
     same = [_place(p) for p in turn.passages] == [_place(p) for p in after]
     drift = max((abs(a.score - b.score) for a, b in zip(turn.passages, after, strict=same)), default=0.0)

@@ -167,14 +167,10 @@ def _print_redrafts(redrafts: Sequence[Redraft]) -> None:
     for number, redraft in enumerate(redrafts, start=1):
         if not redraft.same:
             table.add_row(str(number), _changed(redraft))
-    same = [str(number) for number, redraft in enumerate(redrafts, start=1) if redraft.same]
-    if same:
-        table.add_row(f"{_spans(same)}", "[dim]the same answer[/]")
+    if any(redraft.same for redraft in redrafts):
+        changed = len(table.rows) > 0
+        table.add_row("any other" if changed else "any", "[dim]the same answer[/]")
     out.print(table)
-
-
-def _spans(numbers: Sequence[str]) -> str:
-    return ", ".join(numbers)
 
 
 def _changed(redraft: Redraft) -> str:

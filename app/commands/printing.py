@@ -47,7 +47,7 @@ def print_replay(found: Lineage, again: Replay) -> None:
     turn = found.turn
     served = "serves still" if again.serves_now == turn.snapshot else f"{again.serves_now} serves now"
     grid.add_row("snapshot", f"{turn.snapshot}, searched again; {served}")
-    grid.add_row("release", "the same" if not again.release else f"{len(again.release)} differences")
+    grid.add_row("release", "the same" if not again.release else "another: see below")
     out.print(grid, highlight=False)
     if again.release:
         out.print(_release_differences(again))

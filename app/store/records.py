@@ -13,6 +13,7 @@ from app.releases import Release
 from app.settings import ChatSettings
 from app.store.seal import Seal
 from app.types import ChatRequest, ChatResult, Message, Usage
+from retrieval.store.places import Held
 from retrieval.types import Access, Scope
 
 
@@ -53,6 +54,8 @@ class TurnRecord:
     """What each guard that ran said; none ran where it is empty."""
     usage: Usage
     timings_ms: Mapping[str, float]
+    held: Mapping[str, Held]
+    """By doc_id, what the snapshot still has of the documents."""
     question: str | None = None
     answer: str | None = None
     history: tuple[Message, ...] | None = None
@@ -64,11 +67,13 @@ def answer_sha256(answer: str) -> str:
 
 
 def lineage_values(
-    result: ChatResult, asked: ChatRequest, versions: Mapping[str, str], seal: Seal, settings: ChatSettings
+    result: ChatResult, asked: ChatRequest, held: Mapping[str, Held], seal: Seal, settings: ChatSettings
 ) -> dict[str, str | None]:
-    """The columns beside those that a turn always had. `versions` are the documents', by doc_id."""
+    """The columns that lineage needs. `held` says of each document, by doc_id, what the snapshot has of it."""
     scope = {"groups": sorted(asked.scope.access.groups), "where": dict(asked.scope.where)}
-    passages = [[p.doc_id, versions.get(p.doc_id, ""), p.start, p.end, p.score] for p in result.passages]
+    passages = [
+        [p.doc_id, held[p.doc_id].version if p.doc_id in held else "", p.start, p.end, p.score] for p in result.passages
+    ]
     return {
         "question_hmac": seal.question(asked.question),
         "history_hmac": seal.history(asked.history),
@@ -81,8 +86,13 @@ def lineage_values(
     }
 
 
-def turn_record(row: Row[Any]) -> TurnRecord:
-    """A row of `turns` joined with its release."""
+def documents_of(row: Row[Any]) -> set[str]:
+    """The ids of the documents that a row of `turns` names."""
+    return {doc_id for doc_id, *_ in (*json.loads(row.passages), *json.loads(row.citations))}
+
+
+def turn_record(row: Row[Any], held: Mapping[str, Held]) -> TurnRecord:
+    """A row of `turns` joined with its release; `held` is what its snapshot still has of its documents."""
     said = json.loads(row.scope)
     access = Access(row.tenant, frozenset(said.get("groups", ())))
     return TurnRecord(
@@ -103,6 +113,7 @@ def turn_record(row: Row[Any]) -> TurnRecord:
         verdicts=tuple(json.loads(row.verdicts)),
         usage=Usage(**json.loads(row.usage)),
         timings_ms=json.loads(row.timings_ms),
+        held=held,
         question=row.question,
         answer=row.answer,
         history=None if row.history is None else messages(json.loads(row.history)),

@@ -12,12 +12,12 @@ from sqlalchemy import Engine, Row, delete, func, insert, select
 from app.errors import ConfigError, TurnNotFound
 from app.releases import Release
 from app.settings import ChatSettings
-from app.store.records import TurnRecord, lineage_values, turn_record
+from app.store.records import TurnRecord, documents_of, lineage_values, turn_record
 from app.store.seal import Seal
 from app.store.tables import api_keys, feedback, releases, turns
 from app.types import ChatRequest, ChatResult
+from retrieval.store.places import held_by
 from retrieval.store.statements import insert_or_ignore
-from retrieval.store.versions import versions_in
 from retrieval.types import NOBODY, Access
 
 Rating = Literal["up", "down"]
@@ -72,8 +72,8 @@ class TurnStore:
         manifest = json.dumps(asdict(release), sort_keys=True)
         known = {"id": release.id, "first_used": values["created"], "manifest": manifest}
         with self._writes.begin() as db:
-            versions = versions_in(db, result.corpus, result.snapshot, cited)
-            kept = lineage_values(result, asked, versions, self.seal, self._settings)
+            held = held_by(db, result.corpus, result.snapshot, cited)
+            kept = lineage_values(result, asked, held, self.seal, self._settings)
             db.execute(insert_or_ignore(self._engine, releases), known)
             db.execute(insert(turns), {**values, **kept})
 
@@ -86,9 +86,9 @@ class TurnStore:
         query = select(turns, releases.c.manifest).outerjoin(releases, releases.c.id == turns.c.release)
         with self._engine.connect() as db:
             row = db.execute(query.where(turns.c.id == turn_id)).one_or_none()
-        if row is None:
-            raise TurnNotFound(f"No turn '{turn_id}' is known.")
-        return turn_record(row)
+            if row is None:
+                raise TurnNotFound(f"No turn '{turn_id}' is known.")
+            return turn_record(row, held_by(db, row.corpus, row.snapshot, documents_of(row)))
 
     def add_feedback(self, turn_id: str, rating: Rating, note: str, tenant: str = "") -> None:
         """Keep what a person thought of a turn.

@@ -1,5 +1,6 @@
 """`assay lineage`, `assay explain`, `--explain` as a user runs them: exit codes, JSON, tables that fit 80 columns."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable
@@ -10,7 +11,8 @@ import pytest
 from app import bootstrap, cli
 from app.bootstrap import Services, build
 from app.commands import shared
-from app.settings import Settings
+from app.settings import Settings, load_settings
+from app.types import ChatRequest, Message
 from retrieval.embedders.hashing import HashingEmbedder
 
 Run = Callable[..., tuple[int, str, str]]
@@ -96,3 +98,19 @@ def test_explanations_for_machines(assay: Run) -> None:
     assert len(answer["explanation"]["carried"]) == len(answer["claims"])
     explained = json.loads(assay("explain", answer["turn_id"], "--question", QUESTION, "--json")[1])
     assert explained["carried"] == answer["explanation"]["carried"]
+
+
+def test_a_history_is_given_as_a_file(assay: Run, tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "What is a canary release?"}]
+    services = build(load_settings(home=tmp_path / "home"), embedder=HashingEmbedder())
+    asked = ChatRequest(QUESTION, (Message("user", "What is a canary release?"),))
+    name = asyncio.run(services.pipeline.run(asked)).turn_id
+    services.close()
+    code, _, err = assay("lineage", name, "--replay", "--question", QUESTION)
+    assert code == 2 and "--history" in err
+    path = tmp_path / "history.json"
+    path.write_text(json.dumps(messages), encoding="utf-8")
+    code, out, _ = assay("lineage", name, "--replay", "--question", QUESTION, "--history", str(path))
+    assert code == 0 and "REPRODUCED" in out
+    path.write_text(json.dumps([{**messages[0], "content": "another"}]), encoding="utf-8")
+    assert assay("lineage", name, "--replay", "--question", QUESTION, "--history", str(path))[0] == 2

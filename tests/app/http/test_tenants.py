@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.bootstrap import Services
+from app.pipeline import unrecorded
 from app.types import ChatRequest
 from retrieval.files import SourceFile
 from retrieval.types import OPEN, SHARED, Access, Labels, Scope
@@ -146,7 +147,7 @@ class Lying:
 
 
 async def test_a_second_look_stops_a_lying_index(harbour: Services, caplog: pytest.LogCaptureFixture) -> None:
-    pipeline = replace(harbour.pipeline, retriever=Lying(harbour))  # type: ignore[arg-type]
+    pipeline = replace(harbour.pipeline, retriever=Lying(harbour), record=unrecorded)  # type: ignore[arg-type]
     with caplog.at_level(logging.ERROR):
         result = await pipeline.run(ChatRequest("How high is the harbour fee?", scope=Scope(Access("acme"))))
     assert {passage.uri for passage in result.passages} == {"acme.txt", "shared.txt"}
