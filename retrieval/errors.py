@@ -16,6 +16,7 @@ RetrievalError
 ├── PathNotFound           a path or pattern to ingest matches nothing
 ├── SourceFailed            a source as a whole could not be read: what it held before stays
 ├── EngineFailed            the cluster that parses and embeds cannot be reached, or loses every attempt
+├── Unsupported             an index backend cannot do what is asked, and does nothing else in its place
 ├── LibraryMissing          an optional library is not installed
 ├── ModelMissing           weights are not installed or not the recorded ones
 └── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
@@ -92,6 +93,10 @@ class SourceFailed(RetrievalError):
 
 class EngineFailed(RetrievalError):
     """The cluster that parses and embeds cannot be reached, or loses every attempt. What was stored stays stored."""
+
+
+class Unsupported(RetrievalError):
+    """An index backend cannot do what is asked. It says so and does nothing else in its place."""
 
 
 class LibraryMissing(RetrievalError):
