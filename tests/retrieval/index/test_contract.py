@@ -59,12 +59,20 @@ SCOPES = [
 
 
 @pytest.fixture(params=list(BACKENDS))
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     """Opens the test's store; called again, it opens the same one as another process would."""
     backend = BACKENDS[request.param]
     if backend.lacks:
         pytest.skip(f"{request.param} needs {', '.join(backend.lacks)}")
-    return lambda: backend.open(tmp_path, request)
+    opened: list[IndexStore] = []
+
+    def another() -> IndexStore:
+        opened.append(backend.open(tmp_path, request))
+        return opened[-1]
+
+    yield another
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture
@@ -349,13 +357,14 @@ def test_rows_and_scores_are_those_of_the_reference(
             str(word): float(weight) for word, weight in zip(rng.choice(WORDS, 5), rng.uniform(0.1, 2, 5), strict=True)
         }
         for ours, theirs in (
-            (index.nearest("large", query, 10, scope), reference.nearest("large", query, 10, scope)),
-            (index.matching(words, 10, scope), reference.matching(words, 10, scope)),
+            (index.nearest("large", query, 10, scope), reference.nearest("large", query, 1000, scope)),
+            (index.matching(words, 10, scope), reference.matching(words, 1000, scope)),
         ):
-            np.testing.assert_allclose(ours.scores, theirs.scores, atol=TOLERANCE)
-            gaps = np.abs(np.diff(theirs.scores)) > TOLERANCE if len(theirs.scores) > 1 else np.empty(0, bool)
-            if gaps.all():  # else neighbours may have changed places
-                assert ours.rows.tolist() == theirs.rows.tolist()
+            count = min(10, len(theirs.rows))
+            np.testing.assert_allclose(ours.scores, theirs.scores[:count], atol=TOLERANCE)
+            gaps = np.abs(np.diff(theirs.scores, prepend=np.inf, append=-np.inf)) > TOLERANCE
+            alone = (gaps[:-1] & gaps[1:])[:count]  # neighbours that score alike may have changed places
+            assert ours.rows[alone].tolist() == theirs.rows[:count][alone].tolist()
 
 
 VALUES: st.SearchStrategy[Attribute] = st.sampled_from(["x", "1", 1, 0, 1.5, True, False])
