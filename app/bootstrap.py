@@ -17,7 +17,7 @@ from app.store.database import open_database
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
 from retrieval.chunking import Chunker
-from retrieval.config import RerankSettings, RetrievalSettings
+from retrieval.config import IndexSettings, RerankSettings, RetrievalSettings
 from retrieval.contract.gate import Gate
 from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.folder import FolderEmbedder
@@ -35,6 +35,7 @@ from retrieval.search import Reader, Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
+from retrieval.store.locks import CorpusLocks
 from retrieval.store.profiles import ProfileStore
 from retrieval.workers import ParserPool
 
@@ -95,15 +96,17 @@ def build(
     set_offline_variables()
     settings = settings or load_settings()
     rules = settings.retrieval
-    engine = open_database(settings.home)
+    engine = open_database(settings.home, settings.database_url)
     executor = ThreadPoolExecutor(MODEL_THREADS, thread_name_prefix="assay-model")
     embedders = (embedder,) if embedder else tuple(_embedder(name, rules) for name in rules.embedders)
 
     corpora = CorpusStore(engine)
-    indexes = open_index(rules.index, settings.home / "indexes")
+    indexes = open_index(_index(settings), settings.home / "indexes")
     reader = Reader(corpora, indexes)
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
-    ingestor, snapshots = _library(settings, corpora, EmbeddingCache(engine), ProfileStore(engine), indexes, embedders)
+    publisher = _publisher(rules, corpora, EmbeddingCache(engine), indexes, embedders)
+    locks = CorpusLocks(settings.home / "locks", engine)
+    ingestor = _ingestor(settings, publisher, ProfileStore(engine), locks)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
@@ -123,20 +126,34 @@ def build(
         max_tokens=settings.llm.max_tokens,
     )
     return Services(
-        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), executor
+        settings=settings,
+        corpora=corpora,
+        reader=reader,
+        retriever=retriever,
+        ingestor=ingestor,
+        snapshots=Snapshots(corpora, publisher, locks),
+        pipeline=pipeline,
+        turns=turns,
+        keys=KeyStore(engine),
+        executor=executor,
     )
 
 
-def _library(
-    settings: Settings,
+def _index(settings: Settings) -> IndexSettings:
+    """The index's settings; an index in Postgres lies beside the state where it names no other place."""
+    index = settings.retrieval.index
+    beside = index.backend == "postgres" and index.url is None
+    return index.model_copy(update={"url": settings.database_url}) if beside else index
+
+
+def _publisher(
+    rules: RetrievalSettings,
     corpora: CorpusStore,
     vectors: EmbeddingCache,
-    profiles: ProfileStore,
     indexes: IndexStore,
     embedders: tuple[Embedder, ...],
-) -> tuple[Ingestor, Snapshots]:
-    rules = settings.retrieval
-    publisher = Publisher(
+) -> Publisher:
+    return Publisher(
         store=corpora,
         vectors=vectors,
         indexes=indexes,
@@ -145,16 +162,18 @@ def _library(
         embed_group=rules.embed_group,
         keep_indexes=rules.keep_indexes,
     )
-    ingestor = Ingestor(
-        store=corpora,
+
+
+def _ingestor(settings: Settings, publisher: Publisher, profiles: ProfileStore, locks: CorpusLocks) -> Ingestor:
+    rules = settings.retrieval
+    return Ingestor(
+        store=publisher.store,
         publisher=publisher,
-        gate=Gate(corpora, profiles, settings.home / "contracts"),
+        gate=Gate(publisher.store, profiles, settings.home / "contracts"),
         open_parser=lambda: ParserPool(rules.parse, rules.parse_workers),
-        locks=settings.home / "locks",
+        locks=locks,
         settings=rules,
     )
-
-    return ingestor, Snapshots(corpora, publisher, settings.home / "locks")
 
 
 def _retriever(

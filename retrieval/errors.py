@@ -13,7 +13,7 @@ RetrievalError
 ├── LabelsBroken           what is said of a document beside it cannot be read: it is quarantined
 ├── ContractInvalid        a contract cannot be read or demands what is not known
 ├── StorageFailed          the disk or the database refused a write
-├── IndexUnavailable       the server that holds the indexes cannot be reached, is busy or took too long
+├── StoreUnavailable       the server that holds indexes or state cannot be reached, is busy or took too long
 ├── PathNotFound           a path or pattern to ingest matches nothing
 ├── SourceFailed            a source as a whole could not be read: what it held before stays
 ├── EngineFailed            the cluster that parses and embeds cannot be reached, or loses every attempt
@@ -76,8 +76,8 @@ class StorageFailed(RetrievalError):
     """The disk or the database refused a write. What served before serves on."""
 
 
-class IndexUnavailable(RetrievalError):
-    """The server that holds the indexes cannot be reached, is busy or took too long. The next query tries anew."""
+class StoreUnavailable(RetrievalError):
+    """The server that holds indexes or state cannot be reached, is busy or too slow. The next try connects anew."""
 
 
 class ContractInvalid(RetrievalError):

@@ -15,7 +15,7 @@ from retrieval.contract.facts import Fact
 from retrieval.contract.gate import Gate
 from retrieval.contract.profile import profile
 from retrieval.errors import ParseFailure
-from retrieval.files import SourceFile, corpus_lock
+from retrieval.files import SourceFile
 from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
 from retrieval.publish import Publisher, digest, silent
@@ -23,6 +23,7 @@ from retrieval.reading import open_regular
 from retrieval.sources.port import Progress, origin
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.failures import storage_failures
+from retrieval.store.locks import CorpusLocks
 from retrieval.store.rows import Member
 from retrieval.types import Document, IngestReport, ParsedFile, ParsedText, ReasonCode, Severity, Snapshot, Stage
 
@@ -43,7 +44,7 @@ class Ingestor:
     publisher: Publisher
     gate: Gate
     open_parser: Callable[[], AbstractContextManager[FileParser]]
-    locks: Path
+    locks: CorpusLocks
     settings: RetrievalSettings
 
     def ingest(
@@ -65,7 +66,7 @@ class Ingestor:
         report = progress or silent
         started = time.monotonic()
         contract = self.gate.contract(corpus)
-        with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
+        with storage_failures(), self.locks.hold(corpus):
             before = self.members(corpus)
             state = CorpusState({member.uri: member for member in before})
             todo = self._changed(files, state)

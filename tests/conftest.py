@@ -27,6 +27,12 @@ DOCUMENTS = {
 }
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what is marked `both_databases` over SQLite and over Postgres."""
+    if metafunc.definition.get_closest_marker("both_databases") and "settings" in metafunc.fixturenames:
+        metafunc.parametrize("settings", ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture(autouse=True)
 def _no_network() -> None:
     """Nothing but loopback can be reached: a test that tries fails."""
@@ -72,8 +78,12 @@ def documents(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path / "home")
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Over SQLite and folders; over Postgres too in tests marked `both_databases`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return load_settings(home=tmp_path / "home")
+    url = request.getfixturevalue("postgres_url")
+    return load_settings(home=tmp_path / "home", database_url=url, retrieval={"index": {"backend": "postgres"}})
 
 
 Build = Callable[..., Services]

@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from retrieval.config import IndexSettings
 from retrieval.embedders.port import Vectors
-from retrieval.errors import IndexMissing, IndexOutdated, IndexUnavailable
+from retrieval.errors import IndexMissing, IndexOutdated, StoreUnavailable
 from retrieval.fusion import Hits
 from retrieval.index.bm25 import K1, B
 from retrieval.index.contents import IndexContents
@@ -48,7 +48,7 @@ class PostgresIndex:
 
         Raises:
             IndexMissing: It was removed since it was opened.
-            IndexUnavailable: The server cannot be reached or took too long.
+            StoreUnavailable: The server cannot be reached or took too long.
         """
         number = self.embedders.index(embedder)
         if query.shape != (self.dimensions[number],):
@@ -65,7 +65,7 @@ class PostgresIndex:
 
         Raises:
             IndexMissing: It was removed since it was opened.
-            IndexUnavailable: The server cannot be reached or took too long.
+            StoreUnavailable: The server cannot be reached or took too long.
         """
         keys, weights = [word_key(word) for word in words], list(map(float, words.values()))
         values = {**admits(scope), "k": k, "words": keys, "weights": weights, "k1": K1, "b": B}
@@ -95,10 +95,10 @@ class PostgresIndexes:
         """Does not connect yet.
 
         Raises:
-            IndexUnavailable: The settings name no database of Postgres.
+            StoreUnavailable: The settings name no database of Postgres.
         """
         if settings.url is None:
-            raise IndexUnavailable("Which Postgres? Set retrieval.index.url or database_url.")
+            raise StoreUnavailable("Which Postgres? Set retrieval.index.url or database_url.")
         self._connections = Connections(settings.url, settings.connections, settings.timeout_s)
         self._graph_rows = settings.graph_rows
         self._ready = False
@@ -123,7 +123,7 @@ class PostgresIndexes:
         """Write the index in one transaction. One that is already there is whole; one of an older format is replaced.
 
         Raises:
-            IndexUnavailable: The server cannot be reached.
+            StoreUnavailable: The server cannot be reached.
             StorageFailed: Its disk is full or fails.
             Unsupported: Something that its tables cannot hold.
         """
@@ -151,7 +151,7 @@ class PostgresIndexes:
         Raises:
             IndexMissing: There is none.
             IndexOutdated: Another version wrote it.
-            IndexUnavailable: The server cannot be reached.
+            StoreUnavailable: The server cannot be reached.
         """
         with self._borrow() as connection:
             row = connection.execute(

@@ -13,7 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from pydantic import SecretStr
 
-from retrieval.errors import IndexUnavailable, StorageFailed
+from retrieval.errors import StorageFailed, StoreUnavailable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -30,14 +30,14 @@ class Connections:
         """Does not connect yet.
 
         Raises:
-            IndexUnavailable: The url is none of Postgres.
+            StoreUnavailable: The url is none of Postgres.
         """
         self._timeout_s = timeout_s
         try:
             known = conninfo_to_dict(url.get_secret_value().replace("postgresql+psycopg://", "postgresql://", 1))
         except psycopg.ProgrammingError:  # its message quotes the url
             form = "postgresql://user:password@host/database"
-            raise IndexUnavailable(f"The url of the index is not of the form {form}.") from None
+            raise StoreUnavailable(f"The url of the index is not of the form {form}.") from None
         self._password = str(known.get("password") or "")
         self._conninfo = make_conninfo(
             "", **{"connect_timeout": max(2, int(timeout_s)), "application_name": "assay", **known}
@@ -51,12 +51,12 @@ class Connections:
         """A connection in autocommit mode, for one thread.
 
         Raises:
-            IndexUnavailable: The server cannot be reached, is busy, or the query took too long. All idle connections
+            StoreUnavailable: The server cannot be reached, is busy, or the query took too long. All idle connections
                 are let go then, so that the next query opens a new one.
             StorageFailed: Its disk is full or fails.
         """
         if not self._free.acquire(timeout=self._timeout_s):
-            raise IndexUnavailable("Every connection to Postgres is in use. Raise retrieval.index.connections.")
+            raise StoreUnavailable("Every connection to Postgres is in use. Raise retrieval.index.connections.")
         connection = None
         try:
             connection = self._take()
@@ -64,11 +64,11 @@ class Connections:
         except _FULL as error:
             raise StorageFailed(f"Postgres refused: {self._said(error)}. What served before serves on.") from None
         except errors.QueryCanceled:
-            raise IndexUnavailable(
+            raise StoreUnavailable(
                 f"A query took longer than retrieval.index.timeout_s = {self._timeout_s:g} s. Ask again."
             ) from None
         except errors.InsufficientPrivilege as error:
-            raise IndexUnavailable(
+            raise StoreUnavailable(
                 f"Postgres does not permit it: {self._said(error)}. "
                 "Have its administrator run CREATE EXTENSION vector, and grant CREATE on the database."
             ) from None
@@ -76,7 +76,7 @@ class Connections:
             if connection:
                 connection.close()
             self.close()
-            raise IndexUnavailable(f"Postgres cannot be reached: {self._said(error)}. Ask again.") from None
+            raise StoreUnavailable(f"Postgres cannot be reached: {self._said(error)}. Ask again.") from None
         finally:
             if connection:
                 self._give_back(connection)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
-from retrieval.errors import IndexUnavailable
+from retrieval.errors import StoreUnavailable
 from retrieval.index.postgres_connections import Connection
 
 SCHEMA = "assay_index"
@@ -70,7 +70,7 @@ def make_schema(connection: Connection) -> None:
     """Make what all indexes share, where it is not there; several processes may do so at once.
 
     Raises:
-        IndexUnavailable: pgvector is too old, or a newer version of this program made the schema.
+        StoreUnavailable: pgvector is too old, or a newer version of this program made the schema.
     """
     if connection.execute("SELECT to_regclass(%s)", [f"{SCHEMA}.indexes"]).fetchone() == (None,):
         with connection.transaction():
@@ -86,7 +86,7 @@ def make_schema(connection: Connection) -> None:
     found = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     version = str(found[0]) if found else "none"
     if version == "none" or tuple(int(part) for part in version.split(".")[:2]) < (0, 8):
-        raise IndexUnavailable(
+        raise StoreUnavailable(
             f"The database has pgvector {version}; 0.8 or newer is needed: ALTER EXTENSION vector UPDATE."
         )
 
