@@ -28,8 +28,9 @@ DOCUMENTS = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Runs what is marked `both_databases` over SQLite and over Postgres."""
-    if metafunc.definition.get_closest_marker("both_databases") and "settings" in metafunc.fixturenames:
+    """Runs what is marked `both_databases` over SQLite and over Postgres; a test's own False wins over its module."""
+    mark = metafunc.definition.get_closest_marker("both_databases")
+    if mark and False not in mark.args and "settings" in metafunc.fixturenames:
         metafunc.parametrize("settings", ["sqlite", "postgres"], indirect=True)
 
 
