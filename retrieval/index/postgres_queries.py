@@ -8,18 +8,16 @@ from retrieval.index.postgres_tables import Tables
 from retrieval.types import SHARED, Attribute, Scope
 
 _ADMITTED = sql.SQL("""
-    WITH allowed AS MATERIALIZED (
-        SELECT kind, rows FROM {labels} l
-        WHERE tenant = ANY(%(tenants)s) AND (groups = '{{}}' OR groups && %(groups)s::text[])
-        AND NOT EXISTS (
-            SELECT FROM unnest(%(names)s::text[], %(values)s::jsonb[]) AS asked(name, among)
-            WHERE (among @> (l.attributes -> name)) IS NOT TRUE
-        )
+    tenant = ANY(%(tenants)s) AND (groups = '{}' OR groups && %(groups)s::text[]) AND NOT EXISTS (
+        SELECT FROM unnest(%(names)s::text[], %(values)s::jsonb[]) AS asked(name, among)
+        WHERE (among @> (attributes -> name)) IS NOT TRUE
     )""")
-_EXACT = sql.SQL("""{admitted}
+_EXACT = sql.SQL("""
+    WITH allowed AS MATERIALIZED (SELECT kind FROM {labels} WHERE {admitted})
     SELECT row, (-(vector <#> %(query)s))::float4 AS score FROM {vectors}
     WHERE kind = ANY(ARRAY(SELECT kind FROM allowed)) ORDER BY score DESC, row LIMIT %(k)s""")
-_BY_GRAPH = sql.SQL("""{admitted}, near AS (
+_BY_GRAPH = sql.SQL("""
+    WITH allowed AS MATERIALIZED (SELECT kind, rows FROM {labels} WHERE {admitted}), near AS (
         SELECT row, (-(vector <#> %(query)s))::float4 AS score FROM {vectors}
         WHERE (SELECT sum(rows) FROM allowed) > %(exact)s AND kind = ANY(ARRAY(SELECT kind FROM allowed))
         ORDER BY vector <#> %(query)s LIMIT %(k)s
@@ -29,16 +27,20 @@ _BY_GRAPH = sql.SQL("""{admitted}, near AS (
         ORDER BY score DESC, row LIMIT %(k)s
     )
     SELECT row, score FROM (SELECT * FROM near UNION ALL SELECT * FROM few) found ORDER BY score DESC, row""")
-_WORDS = sql.SQL("""{admitted}
-    SELECT p.row, sum(
-        asked.weight * ln(1 + (t.rows - cardinality(w.rows) + 0.5) / (cardinality(w.rows) + 0.5))
-        * p.count / (%(k1)s::float8 * (1 - %(b)s::float8 + %(b)s::float8 * p.length / t.mean_words) + p.count)
-    )::float4 AS score
-    FROM unnest(%(words)s::bytea[], %(weights)s::float8[]) AS asked(word, weight)
-    JOIN {words} w ON w.word = asked.word
-    JOIN {tenants} t ON t.number = w.tenant AND t.tenant = ANY(%(tenants)s)
-    CROSS JOIN LATERAL unnest(w.rows, w.counts, w.lengths, w.kinds) AS p(row, count, length, kind)
-    WHERE p.kind = ANY(ARRAY(SELECT kind FROM allowed))
+# Materialized: a word's weight is computed once, not for each row that holds it; and so is who may see which labels.
+_WORDS = sql.SQL("""
+    WITH held AS MATERIALIZED (
+        SELECT asked.weight * ln((1 + (t.rows - df + 0.5) / (df + 0.5))::float8) AS idf,
+            %(k1)s::float8 * (1 - %(b)s::float8) AS base, %(k1)s::float8 * %(b)s::float8 / t.mean_words AS by_length,
+            w.rows, w.counts, w.lengths, w.kinds
+        FROM unnest(%(words)s::bytea[], %(weights)s::float8[]) AS asked(word, weight)
+        JOIN {words} w ON w.word = asked.word
+        JOIN {tenants} t ON t.number = w.tenant AND t.tenant = ANY(%(tenants)s)
+        CROSS JOIN LATERAL cardinality(w.rows) AS df
+    )
+    SELECT p.row, sum(idf * p.count / (base + by_length * p.length + p.count))::float4 AS score
+    FROM held CROSS JOIN LATERAL unnest(rows, counts, lengths, kinds) AS p(row, count, length, kind)
+    WHERE (ARRAY(SELECT {admitted} FROM {labels} ORDER BY kind))[p.kind + 1]
     GROUP BY p.row ORDER BY score DESC, p.row LIMIT %(k)s""")
 _PLACES = sql.SQL("""
     SELECT doc_id, version, start, "end" FROM unnest(%(rows)s::int[]) WITH ORDINALITY AS asked(row, at)
@@ -48,12 +50,13 @@ _PLACES = sql.SQL("""
 def nearest(tables: Tables, embedder: int, *, graph: bool) -> sql.Composed:
     """Asks for `query`, `k`, what `admits` gives, and with `graph`: up to `exact` admitted rows each is compared."""
     query = _BY_GRAPH if graph else _EXACT
-    return query.format(admitted=_admitted(tables), vectors=tables.vectors(embedder))
+    return query.format(admitted=_ADMITTED, labels=tables["labels"], vectors=tables.vectors(embedder))
 
 
 def matching(tables: Tables) -> sql.Composed:
     """Asks for `words` as keys, `weights`, `k`, `k1`, `b` and what `admits` gives."""
-    return _WORDS.format(admitted=_admitted(tables), words=tables["words"], tenants=tables["tenants"])
+    named = {name: tables[name] for name in ("labels", "words", "tenants")}
+    return _WORDS.format(admitted=_ADMITTED, **named)
 
 
 def places(tables: Tables) -> sql.Composed:
@@ -70,10 +73,6 @@ def admits(scope: Scope) -> dict[str, object]:
         "names": list(where),
         "values": [Jsonb(_equal(value)) for value in where.values()],
     }
-
-
-def _admitted(tables: Tables) -> sql.Composed:
-    return _ADMITTED.format(labels=tables["labels"])
 
 
 def _equal(value: Attribute) -> list[Attribute]:
