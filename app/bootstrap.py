@@ -23,7 +23,7 @@ from app.store.turns import KeyStore, TurnStore
 from app.types import ChatRequest, ChatResult
 from guardrails.checks.pii import PiiPatterns
 from retrieval.chunking import Chunker
-from retrieval.config import RerankSettings, RetrievalSettings
+from retrieval.config import IndexSettings, RerankSettings, RetrievalSettings
 from retrieval.contract.gate import Gate
 from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.folder import FolderEmbedder
@@ -41,6 +41,7 @@ from retrieval.search import Reader, Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
+from retrieval.store.locks import CorpusLocks
 from retrieval.store.profiles import ProfileStore
 from retrieval.store.scrubs import ScrubStore
 from retrieval.workers import ParserPool
@@ -84,6 +85,7 @@ class Services:
         """Let go of threads and connections."""
         self.executor.shutdown(wait=True, cancel_futures=True)
         self.events.close()
+        self.snapshots.publisher.indexes.close()
         self.corpora.close()
 
 
@@ -104,16 +106,17 @@ def build(
     set_offline_variables()
     settings = settings or load_settings()
     rules = settings.retrieval
-    engine = open_database(settings.home)
+    engine = open_database(settings.home, settings.database_url)
     executor = ThreadPoolExecutor(MODEL_THREADS, thread_name_prefix="assay-model")
     embedders = (embedder,) if embedder else tuple(_embedder(name, rules) for name in rules.embedders)
 
     corpora = CorpusStore(engine)
-    indexes = open_index(rules.index, settings.home / "indexes")
+    indexes = open_index(_index(settings), settings.home / "indexes")
     reader = Reader(corpora, indexes)
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
-    stores = _Stores(corpora, EmbeddingCache(engine), ProfileStore(engine), ScrubStore(engine), indexes)
-    ingestor, snapshots = _library(settings, stores, embedders)
+    publisher = _publisher(rules, corpora, EmbeddingCache(engine), indexes, embedders)
+    locks = CorpusLocks(settings.home / "locks", engine)
+    ingestor = _ingestor(settings, publisher, ProfileStore(engine), ScrubStore(engine), locks)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
@@ -131,7 +134,17 @@ def build(
         understand=_understand(settings.chat, provider, extractive),
     )
     return Services(
-        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), events, executor
+        settings=settings,
+        corpora=corpora,
+        reader=reader,
+        retriever=retriever,
+        ingestor=ingestor,
+        snapshots=Snapshots(corpora, publisher, locks),
+        pipeline=pipeline,
+        turns=turns,
+        keys=KeyStore(engine),
+        events=events,
+        executor=executor,
     )
 
 
@@ -146,39 +159,45 @@ def _recorder(turns: TurnStore, events: TurnEvents, settings: Settings, executor
     return record
 
 
-@dataclass(frozen=True, slots=True)
-class _Stores:
-    """Where the library keeps what."""
-
-    corpora: CorpusStore
-    vectors: EmbeddingCache
-    profiles: ProfileStore
-    scrubs: ScrubStore
-    indexes: IndexStore
+def _index(settings: Settings) -> IndexSettings:
+    """The index's settings; an index in Postgres lies beside the state where it names no other place."""
+    index = settings.retrieval.index
+    beside = index.backend == "postgres" and index.url is None
+    return index.model_copy(update={"url": settings.database_url}) if beside else index
 
 
-def _library(settings: Settings, stores: _Stores, embedders: tuple[Embedder, ...]) -> tuple[Ingestor, Snapshots]:
-    rules = settings.retrieval
-    publisher = Publisher(
-        store=stores.corpora,
-        vectors=stores.vectors,
-        indexes=stores.indexes,
+def _publisher(
+    rules: RetrievalSettings,
+    corpora: CorpusStore,
+    vectors: EmbeddingCache,
+    indexes: IndexStore,
+    embedders: tuple[Embedder, ...],
+) -> Publisher:
+    return Publisher(
+        store=corpora,
+        vectors=vectors,
+        indexes=indexes,
         embedders=embedders,
         chunker=Chunker(rules.chunk_tokens, embedders[0].count_tokens),
         embed_group=rules.embed_group,
         keep_indexes=rules.keep_indexes,
     )
-    ingestor = Ingestor(
-        store=stores.corpora,
+
+
+def _ingestor(
+    settings: Settings, publisher: Publisher, profiles: ProfileStore, scrubs: ScrubStore, locks: CorpusLocks
+) -> Ingestor:
+    rules = settings.retrieval
+    return Ingestor(
+        store=publisher.store,
         publisher=publisher,
-        gate=Gate(stores.corpora, stores.profiles, settings.home / "contracts"),
+        gate=Gate(publisher.store, profiles, settings.home / "contracts"),
         open_parser=lambda: ParserPool(rules.parse, rules.parse_workers),
-        locks=settings.home / "locks",
+        locks=locks,
         settings=rules,
-        scrubs=stores.scrubs,
+        scrubs=scrubs,
         doors=Doors(rules.privacy, PiiPatterns(settings.pii), settings.home / "keys"),
     )
-    return ingestor, Snapshots(stores.corpora, publisher, settings.home / "locks")
 
 
 def _retriever(

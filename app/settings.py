@@ -108,6 +108,9 @@ class Settings(BaseSettings):
     )
 
     home: Path = Field(Path(".assay"), description="Where all state lives: database and indexes.")
+    database_url: SecretStr | None = Field(
+        None, description="`postgresql+psycopg://user:password@host/database`. Default: SQLite under ASSAY_HOME."
+    )
     corpus: str = Field("default", pattern=CORPUS_PATTERN)
     port: int = Field(8000, ge=0, le=65535)
     llm: LLMSettings = LLMSettings()

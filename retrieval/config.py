@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 
 class ParseLimits(BaseModel):
@@ -39,7 +39,15 @@ class IndexSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["faiss"] = Field("faiss", description="`faiss`: folders under ASSAY_HOME.")
+    backend: Literal["faiss", "postgres"] = Field(
+        "faiss", description="`faiss`: folders under ASSAY_HOME. `postgres`: tables in a database with pgvector."
+    )
+    url: SecretStr | None = Field(None, description="Of the server. `postgres`: by default the `database_url`.")
+    connections: int = Field(8, ge=1, le=100, description="To the server, of one process.")
+    timeout_s: float = Field(10.0, gt=0, description="For one query, and for the wait for a connection.")
+    graph_rows: int | None = Field(
+        None, ge=1, description="`postgres`: from so many rows on vectors get an HNSW graph. Default: always exact."
+    )
 
 
 Policy = Literal["off", "flag", "redact", "pseudonymise"]

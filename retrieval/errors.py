@@ -13,9 +13,11 @@ RetrievalError
 ├── LabelsBroken           what is said of a document beside it cannot be read: it is quarantined
 ├── ContractInvalid        a contract cannot be read or demands what is not known
 ├── StorageFailed          the disk or the database refused a write
+├── StoreUnavailable       the server that holds indexes or state cannot be reached, is busy or took too long
 ├── PathNotFound           a path or pattern to ingest matches nothing
 ├── SourceFailed            a source as a whole could not be read: what it held before stays
 ├── EngineFailed            the cluster that parses and embeds cannot be reached, or loses every attempt
+├── Unsupported             an index backend cannot do what is asked, and does nothing else in its place
 ├── LibraryMissing          an optional library is not installed
 ├── ModelMissing           weights are not installed or not the recorded ones
 └── ParseFailure           one file could not be parsed: becomes a quarantine row, never ends an ingest
@@ -74,6 +76,10 @@ class StorageFailed(RetrievalError):
     """The disk or the database refused a write. What served before serves on."""
 
 
+class StoreUnavailable(RetrievalError):
+    """The server that holds indexes or state cannot be reached, is busy or too slow. The next try connects anew."""
+
+
 class ContractInvalid(RetrievalError):
     """A contract cannot be read or demands what is not known."""
 
@@ -92,6 +98,10 @@ class SourceFailed(RetrievalError):
 
 class EngineFailed(RetrievalError):
     """The cluster that parses and embeds cannot be reached, or loses every attempt. What was stored stays stored."""
+
+
+class Unsupported(RetrievalError):
+    """An index backend cannot do what is asked. It says so and does nothing else in its place."""
 
 
 class LibraryMissing(RetrievalError):

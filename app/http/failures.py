@@ -21,6 +21,7 @@ from retrieval.errors import (
     IngestRunning,
     ModelMissing,
     SnapshotNotFound,
+    StoreUnavailable,
 )
 from retrieval.types import Quarantined
 
@@ -110,6 +111,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     ForeignHost: Kind(421, "foreign-host", "Not served under this name"),
     ForeignOrigin: Kind(403, "foreign-origin", "Not allowed from other origins"),
     NotReady: Kind(503, "not-ready", "Not ready yet", headers=_RETRY),
+    StoreUnavailable: Kind(
+        503, "store-unavailable", "A store cannot be reached", "Try again in a moment.", headers=_RETRY
+    ),
     ModelMissing: Kind(503, "model-missing", "A model is not installed"),
     # Messages of providers and settings are fit for a log: they may name hosts and paths.
     ProviderTimeout: Kind(504, "provider-timeout", "The language model took too long", "It passed its deadline."),

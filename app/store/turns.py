@@ -21,6 +21,8 @@ from retrieval.store.statements import insert_or_ignore
 from retrieval.types import NOBODY, Access
 
 Rating = Literal["up", "down"]
+MAX_NAME_CHARS = 80
+"""Of a key and of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,10 @@ class KeyStore:
         """Make a key with its access and return it; it cannot be shown again.
 
         Raises:
-            ConfigError: The name is taken.
+            ConfigError: The name is taken, or a name is too long.
         """
+        if max(len(name), len(access.tenant)) > MAX_NAME_CHARS:
+            raise ConfigError(f"Names of keys and tenants have at most {MAX_NAME_CHARS} characters.")
         key = f"assay_{secrets.token_urlsafe(32)}"
         with self._writes.begin() as db:
             if db.scalar(select(api_keys.c.name).where(api_keys.c.name == name)) is not None:

@@ -157,6 +157,9 @@ class IndexFolders:
                 folder.rename(gone)
                 shutil.rmtree(gone, ignore_errors=True)
 
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 def _open_partition(folder: Path, first: int, after: int, embedders: Sequence[str]) -> Partition:
     dense = {name: FaissIndex.open(folder / VECTORS / name) for name in embedders}

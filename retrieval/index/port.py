@@ -67,3 +67,7 @@ class IndexStore(Protocol):
     def keep_only(self, corpus: str, snapshots: Collection[str]) -> None:
         """Remove the indexes of the corpus's other snapshots, and what a crash left half-written."""
         ...
+
+    def close(self) -> None:
+        """Let go of connections and files. Nothing of it is used afterwards."""
+        ...

@@ -4,11 +4,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from retrieval.config import IndexSettings
+from retrieval.errors import LibraryMissing
 from retrieval.index.folder import IndexFolders
 from retrieval.index.port import IndexStore
 
+
+def _postgres(settings: IndexSettings, root: Path) -> IndexStore:
+    try:
+        from retrieval.index.postgres import PostgresIndexes
+    except ImportError:
+        raise LibraryMissing("The index in Postgres needs libraries. Run: pip install 'assay[postgres]'") from None
+    return PostgresIndexes(settings)
+
+
 STORES: Mapping[str, Callable[[IndexSettings, Path], IndexStore]] = {
     "faiss": lambda settings, root: IndexFolders(root),
+    "postgres": _postgres,
 }
 """Each makes a store from the settings and the folder that a local one may use."""
 

@@ -77,13 +77,10 @@ class CorpusStore:
             select(members, versions.c.uri, versions.c.sha256, versions.c.parser)
             .join(versions, (versions.c.doc_id == members.c.doc_id) & (versions.c.version == members.c.version))
             .where(members.c.corpus == corpus, members.c.snapshot == snapshot_id)
-            .order_by(members.c.tenant, versions.c.uri)
         )
         with self._engine.connect() as db:
-            return [
-                Member(row.doc_id, row.version, row.uri, row.sha256, row.parser, row.source, _labels(row))
-                for row in db.execute(query)
-            ]
+            rows = sorted(db.execute(query), key=lambda row: (row.tenant, row.uri))  # databases collate differently
+        return [Member(r.doc_id, r.version, r.uri, r.sha256, r.parser, r.source, _labels(r)) for r in rows]
 
     def labels(self, corpus: str, snapshot_id: str, doc_ids: Collection[str]) -> dict[str, Labels]:
         """The labels of documents as a snapshot holds them; one that it does not hold is left out."""

@@ -15,6 +15,8 @@ from retrieval.files import corpus_lock, folders, list_files
 from retrieval.types import IngestReport, ReasonCode
 from tests.conftest import DOCUMENTS, Build
 
+pytestmark = pytest.mark.both_databases
+
 
 def ingest(services: Services, folder: Path, *, prune: bool = False) -> IngestReport:
     return services.ingestor.ingest(list_files([folder]), "default", prune=folders([folder]) if prune else ())
@@ -89,6 +91,7 @@ def test_a_pattern_prunes_nothing(documents: Path) -> None:
     assert folders([f"{documents}/**/*.md", documents / "canary.md"]) == frozenset()
 
 
+@pytest.mark.both_databases(False)
 async def test_an_index_folder_that_was_being_removed_is_built_anew(services: Services, documents: Path) -> None:
     first = ingest(services, documents)
     (documents / "canary.md").write_text("A canary gets 5 percent.", encoding="utf-8")
@@ -198,13 +201,13 @@ def test_hidden_files_and_links_out_of_the_folder_are_passed_over(documents: Pat
     assert len(list_files([documents])) == 3
 
 
-def test_old_index_folders_go_and_old_documents_stay(services: Services, documents: Path) -> None:
+def test_old_indexes_go_and_old_documents_stay(services: Services, documents: Path) -> None:
     snapshots = []
     for number in range(8):
         (documents / "canary.md").write_text(f"A canary gets {number} percent of traffic.", encoding="utf-8")
         snapshots.append(ingest(services, documents).snapshot)
-    kept = {path.name for path in (services.settings.home / "indexes" / "default").iterdir()}
-    assert kept == set(snapshots[-services.settings.retrieval.keep_indexes :])
+    kept = [name for name in snapshots if services.snapshots.publisher.indexes.holds("default", name)]
+    assert kept == snapshots[-services.settings.retrieval.keep_indexes :]
     assert len(services.corpora.members("default", snapshots[0])) == 3
 
 
@@ -217,6 +220,7 @@ async def test_an_index_without_an_embedder_s_vectors_says_what_to_do(corpus: Se
     assert (await retriever.only("bm25").search("canary", "default", 3)).passages
 
 
+@pytest.mark.both_databases(False)
 async def test_an_index_of_an_earlier_version_is_not_taken_for_a_damaged_one(
     corpus: Services, build_services: Build, settings: Settings
 ) -> None:

@@ -3,12 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.bootstrap import Services
 from retrieval.files import SourceFile
 from retrieval.types import OPEN, SHARED, Access, Labels, Scope
+
+pytestmark = pytest.mark.both_databases
 
 TEXT = "The harbour fee is {} euros a night for every boat."
 

@@ -14,6 +14,8 @@ from retrieval.errors import IndexOutdated, NoRollback, SnapshotNotFound
 from retrieval.files import folders, list_files
 from retrieval.types import Labels
 
+pytestmark = pytest.mark.both_databases
+
 
 def ingest(services: Services, folder: Path) -> str:
     return services.ingestor.ingest(list_files([folder]), "default", prune=folders([folder])).snapshot
@@ -45,6 +47,7 @@ def test_a_first_snapshot_has_nothing_to_go_back_to(corpus: Services) -> None:
         corpus.snapshots.rollback("default")
 
 
+@pytest.mark.both_databases(False)
 async def test_an_index_that_was_removed_is_rebuilt_byte_by_byte(services: Services, two: tuple[str, str]) -> None:
     folder = services.settings.home / "indexes" / "default" / two[0]
     before = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -57,7 +60,7 @@ async def test_an_index_that_was_removed_is_rebuilt_byte_by_byte(services: Servi
 
 
 def test_a_snapshot_of_other_models_without_its_index_says_so(services: Services, two: tuple[str, str]) -> None:
-    shutil.rmtree(services.settings.home / "indexes" / "default" / two[0])
+    services.snapshots.publisher.indexes.keep_only("default", [two[1]])
     other = replace(services.snapshots.publisher, embedders=(HashingEmbedder(64),))
     with pytest.raises(IndexOutdated):
         replace(services.snapshots, publisher=other).activate("default", two[0])
@@ -100,15 +103,18 @@ def test_a_whole_snapshot_is_found_whole(services: Services, two: tuple[str, str
         ("UPDATE chunks SET start = start + 1", "are not those that were embedded"),
         ("UPDATE snapshot_documents SET tenant = 'other'", "not those of its manifest"),
         ("UPDATE snapshots SET manifest = replace(manifest, 'default', 'another')", "manifest is not the one"),
-        ("UPDATE vectors SET vector = zeroblob(1024)", "is not found"),
+        ("UPDATE vectors SET vector = :zeros", "is not found"),
     ],
 )
 def test_damage_in_the_database_is_found(services: Services, two: tuple[str, str], statement: str, fault: str) -> None:
-    with open_database(services.settings.home).execution_options(write=True).begin() as db:
-        db.execute(sql(statement))
+    engine = open_database(services.settings.home, services.settings.database_url)
+    with engine.execution_options(write=True).begin() as db:
+        db.execute(sql(statement), {"zeros": bytes(1024)} if ":zeros" in statement else {})
+    engine.dispose()
     assert any(fault in line for line in services.snapshots.verify("default", two[1]))
 
 
+@pytest.mark.both_databases(False)
 @pytest.mark.parametrize("name", ["rows.npz", "labels.json", "0/vectors/hashing/vectors.faiss", "checksums.json"])
 def test_a_changed_byte_in_the_index_is_found(services: Services, two: tuple[str, str], name: str) -> None:
     path = services.settings.home / "indexes" / "default" / two[1] / name

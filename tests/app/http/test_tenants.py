@@ -19,6 +19,8 @@ from retrieval.files import SourceFile
 from retrieval.types import OPEN, SHARED, Access, Labels, Scope
 from tests.app.http.conftest import Client
 
+pytestmark = pytest.mark.both_databases
+
 SECRET = "The harbour fee of {} is {} euros a night, which nobody else should know."
 
 

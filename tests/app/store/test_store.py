@@ -14,6 +14,8 @@ from app.types import ChatRequest
 from retrieval.store import tables as retrieval_tables
 from retrieval.types import NOBODY
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_migrations_make_exactly_the_tables(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "home")
