@@ -68,8 +68,8 @@ class RerankSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = True
-    candidates: int = Field(8, ge=1, le=200, description="Passages that the cross-encoder may read.")
-    weight: float = Field(1.0, ge=0, description="Of its score, beside the first stage's weight of 1.")
+    candidates: int = Field(12, ge=1, le=200, description="Passages that the cross-encoder may read.")
+    weight: float = Field(2.0, ge=0, description="Of its score, beside the first stage's weight of 1.")
     skip_margin: float | None = Field(
         0.1, ge=0, description="Not asked where all parts put one passage first, ahead by so much; empty: always asked."
     )

@@ -21,17 +21,20 @@ turns = Table(
     Column("question", Text, comment="Only where chat.record_text is set."),
     Column("answer", Text, comment="Only where chat.record_text is set."),
     Column("tenant", String(80), nullable=False, server_default=""),
-    Column("release", String(16), nullable=False, server_default="", comment="An id of `releases`."),
+    Column("release", String(16), nullable=False, server_default=""),  # An id of `releases`.
     Column("question_hmac", String(64), nullable=False, server_default=""),
-    Column("history_hmac", String(64), nullable=False, server_default="", comment="Empty: there was no history."),
+    Column("history_hmac", String(64), nullable=False, server_default=""),  # Empty: there was no history.
     Column("answer_sha256", String(64), nullable=False, server_default=""),
-    Column("scope", Text, nullable=False, server_default="{}", comment="JSON: {groups, where}"),
+    Column("scope", Text, nullable=False, server_default="{}"),  # JSON: {groups, where}
     Column(
-        "passages", Text, nullable=False, server_default="[]", comment="JSON: [[doc_id, version, start, end, score], …]"
+        "passages",
+        Text,
+        nullable=False,
+        server_default="[]",  # JSON: [[doc_id, version, start, end, score], …]
     ),
-    Column("verdicts", Text, nullable=False, server_default="[]", comment="JSON: what guards said, without words"),
-    Column("usage", Text, nullable=False, server_default="{}", comment="JSON: tokens"),
-    Column("history", Text, comment="JSON: [[role, content]]; only where chat.record_text is set."),
+    Column("verdicts", Text, nullable=False, server_default="[]"),  # JSON: what guards said, without words
+    Column("usage", Text, nullable=False, server_default="{}"),  # JSON: tokens
+    Column("history", Text),  # JSON: [[role, content]]; only where chat.record_text is set.
 )
 
 releases = Table(
@@ -39,7 +42,7 @@ releases = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("first_used", UtcDateTime, nullable=False),
-    Column("manifest", Text, nullable=False, comment="JSON: app.releases.Release"),
+    Column("manifest", Text, nullable=False),  # JSON: app.releases.Release
 )
 
 feedback = Table(

@@ -128,8 +128,8 @@ scrubs = Table(
     Column("doc_id", String(16), primary_key=True),
     Column("version", String(16), primary_key=True),
     Column("transform", String(40), nullable=False),
-    Column("found", Text, nullable=False, comment="JSON: kind and count of personal data"),
-    Column("edits", Text, nullable=False, comment="JSON: [[start, end, length], …] of the parsed text"),
+    Column("found", Text, nullable=False),  # JSON: kind and count of personal data
+    Column("edits", Text, nullable=False),  # JSON: [[start, end, length], …] of the parsed text
 )
 
 profiles = Table(

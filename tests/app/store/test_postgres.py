@@ -12,9 +12,11 @@ from sqlalchemy import text as sql
 
 from app.bootstrap import Services
 from app.errors import ConfigError
-from app.settings import load_settings
+from app.releases import describe
+from app.settings import ChatSettings, load_settings
 from app.store import tables
 from app.store.database import open_database
+from app.store.seal import Seal
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatRequest
 from retrieval.errors import IngestRunning, StoreUnavailable
@@ -67,10 +69,11 @@ def test_a_database_that_cannot_be_used_says_so_and_keeps_the_password(url: str,
 
 
 async def test_a_nul_character_leaves_a_mark(postgres_url: str, tmp_path: Path, corpus: Services) -> None:
-    result = await corpus.pipeline.run(ChatRequest("canary traffic percent"))
+    asked = ChatRequest("canary traffic percent")
+    result = await corpus.pipeline.run(asked)
     engine = open_database(tmp_path, SecretStr(postgres_url))
-    turns = TurnStore(engine, record_text=True)
-    turns.record(result)
+    turns = TurnStore(engine, Seal(tmp_path), ChatSettings(record_text=True))
+    turns.record(result, asked, describe(corpus.pipeline, corpus.settings))
     turns.add_feedback(result.turn_id, "down", "no\0pe")
     assert turns.rated_down()[0].note == "no\ufffdpe"
     engine.dispose()
