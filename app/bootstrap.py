@@ -7,6 +7,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from app.access import SecondLook
+from app.context import Surroundings
 from app.conversation import RewriteByModel, Understand, weigh_history
 from app.errors import ConfigError
 from app.grounding import Grounding
@@ -132,6 +133,7 @@ def build(
         second_look=SecondLook(corpora, executor).permitted,
         max_tokens=settings.llm.max_tokens,
         understand=_understand(settings.chat, provider, extractive),
+        widen=Surroundings(corpora, reader, executor, settings.chat.context_chars).widened,
     )
     return Services(
         settings=settings,

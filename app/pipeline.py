@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from app.context import as_found
 from app.conversation import Understand, weigh_history
 from app.errors import ProviderError
 from app.grounding import Grounding
@@ -76,6 +77,7 @@ class ChatPipeline:
     second_look: SecondLook
     max_tokens: int = 400
     understand: Understand = weigh_history
+    widen: Callable[[Found], Awaitable[Found]] = as_found
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
         """Run one turn: `PassagesFound`, then a `ClaimVerified` for each claim, then `Finished`.
@@ -89,6 +91,7 @@ class ChatPipeline:
 
         found = await self.retriever.search(asked_for.query, request.corpus, self.settings.passages, request.scope)
         found = await self.second_look(found, request.corpus, request.scope)
+        found = await self.widen(found)
         clock.lap("retrieve")
         yield PassagesFound(found.passages)
 

@@ -53,6 +53,9 @@ class ChatSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     passages: int = Field(8, ge=1, le=50, description="Passages that an answer may draw on.")
+    context_chars: int = Field(
+        0, ge=0, le=20_000, description="Up to so much of its sections is read with a passage; 0: the passage alone."
+    )
     max_claims: int = Field(8, ge=1, le=50)
     min_support: float = Field(0.7, ge=0, le=1, description="Share of a claim's words that its source span must hold.")
     min_answerable: float = Field(0.08, ge=0, le=1, description="Below this the extractive answerer abstains.")
