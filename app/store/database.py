@@ -31,8 +31,8 @@ def open_database(home: Path, url: SecretStr | None = None) -> Engine:
         raise ConfigError(f"ASSAY_HOME '{home}' cannot be used: {error.strerror}. Set ASSAY_HOME elsewhere.") from None
     except (DatabaseError, StoreUnavailable) as error:
         if url:
-            why = said(error) if isinstance(error, DatabaseError) else str(error)
-            raise ConfigError(f"The database of database_url cannot be used: {why}.") from None
+            why = f"{said(error)}." if isinstance(error, DatabaseError) else str(error)
+            raise ConfigError(f"The database of database_url cannot be used. {why}") from None
         raise ConfigError(f"The database in '{home}' cannot be opened: {getattr(error, 'orig', error)}.") from None
     return engine
 

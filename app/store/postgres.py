@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, ExceptionContext, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from app.errors import ConfigError
 from retrieval.errors import StoreUnavailable
@@ -13,6 +13,8 @@ from retrieval.errors import StoreUnavailable
 FORM = "postgresql+psycopg://user:password@host/database"
 LOCK = 5_418_206_870
 """Of Postgres' advisory locks, the one under which the tables are brought up to date."""
+_NO_CONNECTION, _INTERVENED, _TOO_MANY = "08", "57", "53300"
+"""Of SQLSTATE: two classes, the second of which holds shutdowns and statements that took too long; and one code."""
 _OPTIONS = {
     "connect_timeout": 10,
     "application_name": "assay",
@@ -78,8 +80,11 @@ def _plain(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _lost(context: ExceptionContext) -> None:
-    """A server that is gone is one clear error; the pool connects anew at the next try."""
-    if context.is_disconnect and not context.is_pre_ping:
+    """A server that is gone, full or too slow is one clear error; the pool connects anew at the next try."""
+    if context.is_pre_ping or not isinstance(context.sqlalchemy_exception, OperationalError | InterfaceError):
+        return
+    state = getattr(context.original_exception, "sqlstate", None) or _NO_CONNECTION
+    if context.is_disconnect or state[:2] in (_NO_CONNECTION, _INTERVENED) or state == _TOO_MANY:
         raise StoreUnavailable(f"The database cannot be reached: {_said(context.original_exception)}. Try again.")
 
 
@@ -89,4 +94,5 @@ def said(error: DBAPIError) -> str:
 
 
 def _said(error: BaseException | None) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)  # the rest may quote the statement
+    return " ".join(str(primary or error).split()).rstrip(".")

@@ -5,6 +5,7 @@ A search is one statement: labels, vectors or words, and the order. Vectors are 
 on until enough of them are found: a filter loses nothing.
 """
 
+import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ class PostgresIndexes:
             raise StoreUnavailable("Which Postgres? Set retrieval.index.url or database_url.")
         self._connections = Connections(settings.url, settings.connections, settings.timeout_s)
         self._graph_rows = settings.graph_rows
-        self._ready = False
+        self._making, self._ready = threading.Lock(), False
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -189,15 +190,17 @@ class PostgresIndexes:
                     with connection.transaction():
                         connection.execute(f"SET LOCAL lock_timeout = '{DROP_TIMEOUT}'")
                         _drop(connection, corpus, snapshot)
-                except errors.LockNotAvailable:  # somebody searches it or backs it up: it goes next time
-                    continue
+                except errors.LockNotAvailable:
+                    continue  # somebody searches it or backs it up: it goes next time
 
     @contextmanager
     def _borrow(self) -> Iterator[Connection]:
-        with self._connections.borrow() as connection:
+        with self._making:  # the others wait: a connection from before pgvector was there would not know its vectors
             if not self._ready:
-                make_schema(connection)
+                with self._connections.borrow() as connection:
+                    make_schema(connection)
                 self._ready = True
+        with self._connections.borrow() as connection:
             yield connection
 
 
@@ -216,8 +219,10 @@ def _drop(connection: Connection, corpus: str, snapshot: str) -> None:
     connection.execute("DELETE FROM assay_index.indexes WHERE corpus = %s AND snapshot = %s", [corpus, snapshot])
     ending = f"_{Tables.of(corpus, snapshot).key}"
     query = "SELECT tablename FROM pg_tables WHERE schemaname = %s AND right(tablename, %s) = %s"
-    for (table,) in connection.execute(query, [SCHEMA, len(ending), ending]).fetchall():
-        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, str(table))))
+    tables = [str(name) for (name,) in connection.execute(query, [SCHEMA, len(ending), ending])]
+    # Every search names the labels first: who holds them waits for no search, and no search for a part of it.
+    for table in sorted(tables, key=lambda name: not name.startswith("labels")):
+        connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(SCHEMA, table)))
 
 
 def _hits(found: Sequence[tuple[Any, ...]]) -> Hits:

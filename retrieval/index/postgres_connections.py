@@ -127,6 +127,6 @@ class Connections:
         return connection
 
     def _said(self, error: psycopg.Error) -> str:
-        """What the server said, in one line and without the password."""
-        said = " ".join(str(error).split()).rstrip(".")
+        """What the server said, in one line, without the statement and the password."""
+        said = " ".join((error.diag.message_primary or str(error)).split()).rstrip(".")
         return said.replace(self._password, "***") if self._password else said

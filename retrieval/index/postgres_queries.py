@@ -29,7 +29,8 @@ _BY_GRAPH = sql.SQL("""
     SELECT row, score FROM (SELECT * FROM near UNION ALL SELECT * FROM few) found ORDER BY score DESC, row""")
 # Materialized: a word's weight is computed once, not for each row that holds it; and so is who may see which labels.
 _WORDS = sql.SQL("""
-    WITH held AS MATERIALIZED (
+    WITH seen AS MATERIALIZED (SELECT ARRAY(SELECT {admitted} FROM {labels} ORDER BY kind) AS kinds),
+    held AS MATERIALIZED (
         SELECT asked.weight * ln((1 + (t.rows - df + 0.5) / (df + 0.5))::float8) AS idf,
             %(k1)s::float8 * (1 - %(b)s::float8) AS base, %(k1)s::float8 * %(b)s::float8 / t.mean_words AS by_length,
             w.rows, w.counts, w.lengths, w.kinds
@@ -40,7 +41,7 @@ _WORDS = sql.SQL("""
     )
     SELECT p.row, sum(idf * p.count / (base + by_length * p.length + p.count))::float4 AS score
     FROM held CROSS JOIN LATERAL unnest(rows, counts, lengths, kinds) AS p(row, count, length, kind)
-    WHERE (ARRAY(SELECT {admitted} FROM {labels} ORDER BY kind))[p.kind + 1]
+    WHERE (SELECT seen.kinds FROM seen)[p.kind + 1]
     GROUP BY p.row ORDER BY score DESC, p.row LIMIT %(k)s""")
 _PLACES = sql.SQL("""
     SELECT doc_id, version, start, "end" FROM unnest(%(rows)s::int[]) WITH ORDINALITY AS asked(row, at)

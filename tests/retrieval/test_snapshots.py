@@ -1,15 +1,19 @@
 """Snapshots: listed, compared, switched back without embedding, exported, and checked to the last byte."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import text as sql
 
-from app.bootstrap import Services
+from app.bootstrap import Services, build
+from app.settings import Settings
 from app.store.database import open_database
 from retrieval.embedders.hashing import HashingEmbedder
+from retrieval.embedders.port import Vectors
 from retrieval.errors import IndexOutdated, NoRollback, SnapshotNotFound
 from retrieval.files import folders, list_files
 from retrieval.types import Labels
@@ -94,6 +98,19 @@ def test_an_export_has_the_same_bytes_twice(services: Services, two: tuple[str, 
 def test_a_whole_snapshot_is_found_whole(services: Services, two: tuple[str, str]) -> None:
     for name in two:
         assert list(services.snapshots.verify("default", name)) == []
+
+
+class Short(HashingEmbedder):
+    """Its vectors are a little short, as those of a model in bfloat16 may be."""
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return super().embed_passages(texts) * np.float32(0.998)
+
+
+def test_vectors_that_are_not_quite_of_length_one_are_found(settings: Settings, documents: Path) -> None:
+    services = build(settings, embedder=Short())
+    assert list(services.snapshots.verify("default", ingest(services, documents))) == []
+    services.close()
 
 
 @pytest.mark.parametrize(

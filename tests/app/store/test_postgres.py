@@ -2,24 +2,29 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import SecretStr
 from sqlalchemy import text as sql
 
-from app.bootstrap import Services
+from app.bootstrap import Services, build
 from app.errors import ConfigError
 from app.releases import describe
 from app.settings import ChatSettings, load_settings
 from app.store import tables
 from app.store.database import open_database
+from app.store.postgres import open_postgres
 from app.store.seal import Seal
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatRequest
+from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.errors import IngestRunning, StoreUnavailable
+from retrieval.files import list_files
 from retrieval.store import tables as retrieval_tables
 from retrieval.store.locks import CorpusLocks
 from retrieval.types import Access
@@ -97,6 +102,30 @@ def test_a_lost_connection_is_one_clear_error_and_the_next_try_works(postgres_ur
             doomed.execute(sql("SELECT 1"))
     assert not KeyStore(engine).any()
     engine.dispose()
+
+
+def test_a_server_that_is_not_there_or_too_slow_is_the_same_error(postgres_url: str, tmp_path: Path) -> None:
+    gone = open_postgres(f"postgresql://me:{PASSWORD}@127.0.0.1:1/x")
+    with pytest.raises(StoreUnavailable, match="cannot be reached") as told:
+        KeyStore(gone).any()
+    assert PASSWORD not in str(told.value) and "s3cr@t" not in str(told.value)
+    engine = open_database(tmp_path, SecretStr(postgres_url))
+    with engine.connect() as db:
+        db.execute(sql("SET statement_timeout = 50"))
+        with pytest.raises(StoreUnavailable, match="timeout"):
+            db.execute(sql("SELECT pg_sleep(20)"))
+    engine.dispose()
+
+
+def test_times_are_utc_whatever_the_server_s_zone_is(postgres_url: str, tmp_path: Path, documents: Path) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET timezone = 'Asia/Tokyo'")
+    settings = load_settings(home=tmp_path / "home", database_url=postgres_url)
+    services = build(settings, embedder=HashingEmbedder())
+    snapshot = services.ingestor.ingest(list_files([documents]), "default").snapshot
+    created = services.corpora.snapshot("default", snapshot).created
+    assert created.utcoffset() == timedelta(0) and abs(datetime.now(UTC) - created) < timedelta(minutes=5)
+    services.close()
 
 
 def test_two_machines_cannot_ingest_into_one_corpus(postgres_url: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from retrieval.index.postgres_connections import Connections
 from retrieval.index.postgres_queries import admits, nearest
 from retrieval.index.postgres_tables import Tables
 from retrieval.types import OPEN, SHARED, Access, Labels, Scope
-from tests.retrieval.index.samples import Doc, contents, dense_scores, some_docs, unit
+from tests.retrieval.index.samples import DIMENSIONS, Doc, contents, dense_scores, some_docs, unit
 from tests.retrieval.index.test_contract import agree, put
 
 ROOT = Path(__file__).parents[3]
@@ -283,3 +283,34 @@ def test_large_vectors_are_held(store: PostgresIndexes) -> None:
     index = put(store, held)
     for name, own in held.vectors.items():
         agree(index.nearest(name, own[1], 3, OPEN), dense_scores(held, name, own[1], OPEN), 3)
+
+
+def test_searches_and_removals_do_not_stand_in_each_other_s_way(postgres_url: str) -> None:
+    held = contents(some_docs(1, 60, [Labels()]))
+    query = unit(np.random.default_rng(1), 1, DIMENSIONS["large"])[0]
+    until, counts = time.monotonic() + 3, {"found": 0, "gone": 0}
+
+    def search() -> None:
+        store = PostgresIndexes(settings(postgres_url))
+        while time.monotonic() < until:
+            try:
+                index = store.open("default", "one")
+                assert len(index.nearest("large", query, 5, OPEN).rows) == 5
+                assert len(index.matching({"word0": 1.0}, 5, OPEN).rows) == 5
+                counts["found"] += 1
+            except IndexMissing:
+                counts["gone"] += 1
+        store.close()
+
+    def rewrite() -> None:
+        store = PostgresIndexes(settings(postgres_url))
+        while time.monotonic() < until:
+            store.keep_only("default", [])
+            store.write("default", "one", held)
+            time.sleep(0.05)
+        store.close()
+
+    with ThreadPoolExecutor(4) as threads:
+        for done in [threads.submit(work) for work in (search, search, rewrite, rewrite)]:
+            done.result()
+    assert counts["found"] and counts["gone"]
