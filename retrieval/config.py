@@ -39,10 +39,14 @@ class IndexSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["faiss", "postgres"] = Field(
-        "faiss", description="`faiss`: folders under ASSAY_HOME. `postgres`: tables in a database with pgvector."
+    backend: Literal["faiss", "postgres", "milvus"] = Field(
+        "faiss",
+        description="`faiss`: folders under ASSAY_HOME. `postgres`: tables with pgvector. `milvus`: collections.",
     )
-    url: SecretStr | None = Field(None, description="Of the server. `postgres`: by default the `database_url`.")
+    url: SecretStr | None = Field(
+        None, description="Of the server. `postgres`: by default the `database_url`; `milvus`: a file under ASSAY_HOME."
+    )
+    token: SecretStr | None = Field(None, description="`milvus`: user:password, or a key.")
     connections: int = Field(8, ge=1, le=100, description="To the server, of one process.")
     timeout_s: float = Field(10.0, gt=0, description="For one query, and for the wait for a connection.")
     graph_rows: int | None = Field(

