@@ -4,16 +4,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.access import SecondLook
+from app.erasure import Forget
 from app.errors import ConfigError
 from app.grounding import Grounding
+from app.intents import Intents
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
 from app.pipeline import ChatPipeline
+from app.receipts import Receipts
+from app.retention import Retention
 from app.settings import LLMSettings, Settings, load_settings, set_offline_variables
+from app.signing import Keys
 from app.store.database import open_database
+from app.store.erasure import DatabaseFile, TurnErasure
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
 from retrieval.chunking import Chunker
@@ -23,6 +29,7 @@ from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.folder import FolderEmbedder
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
+from retrieval.erasure import Eraser
 from retrieval.errors import IndexOutdated
 from retrieval.index.port import IndexStore
 from retrieval.index.stores import open_index
@@ -31,11 +38,14 @@ from retrieval.publish import Publisher
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
 from retrieval.rerankers.folder import FolderScorer
 from retrieval.rerankers.port import KeepOrder, Reranker
+from retrieval.retention import SnapshotRetention
 from retrieval.search import Reader, Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
+from retrieval.store.erasure import ErasureStore
 from retrieval.store.profiles import ProfileStore
+from retrieval.store.tombstones import Tombstones
 from retrieval.workers import ParserPool
 
 _log = logging.getLogger(__name__)
@@ -60,6 +70,8 @@ class Services:
     turns: TurnStore
     keys: KeyStore
     executor: Executor
+    forget: Forget
+    retention: Retention
 
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
@@ -103,6 +115,17 @@ def build(
     reader = Reader(corpora, indexes)
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
     ingestor, snapshots = _library(settings, corpora, EmbeddingCache(engine), ProfileStore(engine), indexes, embedders)
+    keys = Keys(settings.home / "keys")
+    forget, retention = _ending(
+        settings,
+        ingestor,
+        ErasureStore(engine),
+        Tombstones(engine, keys.erasure),
+        TurnErasure(engine),
+        DatabaseFile(engine),
+        keys,
+    )
+    ingestor = replace(ingestor, watch=forget.tombstones.watch)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
@@ -122,7 +145,18 @@ def build(
         max_tokens=settings.llm.max_tokens,
     )
     return Services(
-        settings, corpora, reader, retriever, ingestor, snapshots, pipeline, turns, KeyStore(engine), executor
+        settings=settings,
+        corpora=corpora,
+        reader=reader,
+        retriever=retriever,
+        ingestor=ingestor,
+        snapshots=snapshots,
+        pipeline=pipeline,
+        turns=turns,
+        keys=KeyStore(engine),
+        executor=executor,
+        forget=forget,
+        retention=retention,
     )
 
 
@@ -154,6 +188,30 @@ def _library(
     )
 
     return ingestor, Snapshots(corpora, publisher, settings.home / "locks")
+
+
+def _ending(
+    settings: Settings,
+    ingestor: Ingestor,
+    erasures: ErasureStore,
+    tombstones: Tombstones,
+    turns: TurnErasure,
+    database: DatabaseFile,
+    keys: Keys,
+) -> tuple[Forget, Retention]:
+    """What takes things out again: on request, and by policy."""
+    home = settings.home
+    eraser = Eraser(ingestor.store, erasures, ingestor.publisher, ingestor.gate, home / "locks")
+    forget = Forget(
+        home=home,
+        eraser=eraser,
+        tombstones=tombstones,
+        turns=turns,
+        database=database,
+        intents=Intents(home / "erasures", keys),
+        receipts=Receipts(home / "receipts", keys),
+    )
+    return forget, Retention(settings.retention, SnapshotRetention(eraser), turns, database)
 
 
 def _retriever(

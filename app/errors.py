@@ -6,6 +6,7 @@ AssayError
 │   └── ProviderTimeout
 └── RequestError       the caller asked for something that cannot be done
     ├── TurnNotFound
+    ├── ReceiptInvalid
     └── TooManyRequests
 """
 
@@ -32,6 +33,10 @@ class RequestError(AssayError):
 
 class TurnNotFound(RequestError):
     """No turn with this id is known."""
+
+
+class ReceiptInvalid(RequestError):
+    """A receipt is not one, was changed, or is another home's."""
 
 
 class TooManyRequests(RequestError):

@@ -70,6 +70,19 @@ class AlertSettings(BaseModel):
     timeout_s: float = Field(5.0, gt=0, le=60)
 
 
+class RetentionSettings(BaseModel):
+    """How long things are kept. By default for ever; `assay retain` and the service, once a day, see to it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    turns_days: int | None = Field(None, ge=0, description="Turns, with the feedback on them. Default: kept.")
+    feedback_days: int | None = Field(None, ge=0, description="Feedback. Default: as long as its turn.")
+    quarantine_days: int | None = Field(None, ge=0, description="What is said of files that failed. Default: kept.")
+    snapshots: int | None = Field(
+        None, ge=1, description="Newest snapshots of a corpus, beside the one that serves and the one before it."
+    )
+
+
 class HttpSettings(BaseModel):
     """The HTTP door."""
 
@@ -95,6 +108,7 @@ class Settings(BaseSettings):
     chat: ChatSettings = ChatSettings()
     http: HttpSettings = HttpSettings()
     alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
 
     @classmethod

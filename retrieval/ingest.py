@@ -16,6 +16,7 @@ from retrieval.contract.gate import Gate
 from retrieval.contract.profile import profile
 from retrieval.errors import ParseFailure
 from retrieval.files import SourceFile, corpus_lock
+from retrieval.forgotten import Forgotten, Watcher, nothing_forgotten
 from retrieval.parsing import PARSER
 from retrieval.plan import CorpusState
 from retrieval.publish import Publisher, digest, silent
@@ -45,6 +46,8 @@ class Ingestor:
     open_parser: Callable[[], AbstractContextManager[FileParser]]
     locks: Path
     settings: RetrievalSettings
+    watch: Watcher = nothing_forgotten
+    """What was erased from a corpus and may not come back."""
 
     def ingest(
         self, files: Sequence[SourceFile], corpus: str, *, prune: Collection[str] = (), progress: Progress | None = None
@@ -68,8 +71,10 @@ class Ingestor:
         with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
             before = self.members(corpus)
             state = CorpusState({member.uri: member for member in before})
-            todo = self._changed(files, state)
-            self._parse(corpus, todo, state, report)
+            forgotten = Forgotten(corpus, self.watch(corpus))
+            todo = self._changed(files, state, forgotten)
+            self._parse(corpus, todo, state, forgotten, report)
+            state.quarantined = [forgotten.masked(row) for row in state.quarantined]
             self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
             state.prune(prune, {file.uri for file in files})
             breaches = self.gate.check(contract, state.sorted(), before)
@@ -117,7 +122,7 @@ class Ingestor:
         """The documents of the snapshot that serves; none where none does."""
         return [member for snapshot in self.publisher.active(corpus) for member in self.store.members(corpus, snapshot)]
 
-    def _changed(self, files: Sequence[SourceFile], state: "CorpusState") -> list[SourceFile]:
+    def _changed(self, files: Sequence[SourceFile], state: CorpusState, forgotten: Forgotten) -> list[SourceFile]:
         """The files whose bytes are new; the others are counted as unchanged."""
         todo: dict[str, SourceFile] = {}
         for file in files:
@@ -128,6 +133,8 @@ class Ingestor:
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
             elif file.failure:
                 state.quarantine(file.uri, ReasonCode.UNREADABLE, file.failure, Stage.READ)
+            elif known and (receipt := forgotten.labels(known, file.labels)):
+                state.forget(file.uri, receipt)
             elif known and known.parser == PARSER and known.sha256 == self._sha256(file.path):
                 state.keep(replace(known, source=file.source, labels=file.labels))
             else:
@@ -144,7 +151,9 @@ class Ingestor:
         except OSError:
             return None
 
-    def _parse(self, corpus: str, todo: Sequence[SourceFile], state: "CorpusState", report: Progress) -> None:
+    def _parse(
+        self, corpus: str, todo: Sequence[SourceFile], state: CorpusState, forgotten: Forgotten, report: Progress
+    ) -> None:
         if not todo:
             return
         named = {file.uri: file for file in todo}
@@ -157,8 +166,11 @@ class Ingestor:
                     state.quarantine(uri, result.code, result.detail, result.stage)
                 else:
                     document = _document(corpus, uri, result)
-                    waiting.append(document)
-                    state.put(_member(document, named[uri]))
+                    if receipt := forgotten.document(document, named[uri].labels):
+                        state.forget(uri, receipt)
+                    else:
+                        waiting.append(document)
+                        state.put(_member(document, named[uri]))
                 if len(waiting) == _TOGETHER or sum(len(held.parsed.text) for held in waiting) > _TOGETHER_CHARS:
                     self.publisher.store_documents(waiting)
                     waiting = []

@@ -21,6 +21,7 @@ class ReasonCode(StrEnum):
     UNREADABLE = "unreadable"
     DUPLICATE_URI = "duplicate_uri"
     BROKEN_LABELS = "broken_labels"
+    FORGOTTEN = "forgotten"
 
 
 class Stage(StrEnum):
@@ -121,7 +122,6 @@ class Document:
 
 Attribute = str | int | float | bool
 """A value that metadata may have. Dates are ISO 8601 strings; a list is stated as its comma-separated form."""
-
 SHARED = "*"
 """The tenant of documents that every tenant sees."""
 
