@@ -19,7 +19,7 @@ from app.retention import Retention
 from app.settings import LLMSettings, Settings, load_settings, set_offline_variables
 from app.signing import Keys
 from app.store.database import open_database
-from app.store.erasure import DatabaseFile, TurnErasure
+from app.store.erasure import RemovalStores
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatResult
 from retrieval.chunking import Chunker
@@ -43,9 +43,7 @@ from retrieval.search import Reader, Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
-from retrieval.store.erasure import ErasureStore
 from retrieval.store.profiles import ProfileStore
-from retrieval.store.tombstones import Tombstones
 from retrieval.workers import ParserPool
 
 _log = logging.getLogger(__name__)
@@ -116,15 +114,7 @@ def build(
     retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
     ingestor, snapshots = _library(settings, corpora, EmbeddingCache(engine), ProfileStore(engine), indexes, embedders)
     keys = Keys(settings.home / "keys")
-    forget, retention = _ending(
-        settings,
-        ingestor,
-        ErasureStore(engine),
-        Tombstones(engine, keys.erasure),
-        TurnErasure(engine),
-        DatabaseFile(engine),
-        keys,
-    )
+    forget, retention = _ending(settings, ingestor, RemovalStores.over(engine, keys.erasure), keys)
     ingestor = replace(ingestor, watch=forget.tombstones.watch)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
@@ -190,28 +180,20 @@ def _library(
     return ingestor, Snapshots(corpora, publisher, settings.home / "locks")
 
 
-def _ending(
-    settings: Settings,
-    ingestor: Ingestor,
-    erasures: ErasureStore,
-    tombstones: Tombstones,
-    turns: TurnErasure,
-    database: DatabaseFile,
-    keys: Keys,
-) -> tuple[Forget, Retention]:
+def _ending(settings: Settings, ingestor: Ingestor, stores: RemovalStores, keys: Keys) -> tuple[Forget, Retention]:
     """What takes things out again: on request, and by policy."""
     home = settings.home
-    eraser = Eraser(ingestor.store, erasures, ingestor.publisher, ingestor.gate, home / "locks")
+    eraser = Eraser(ingestor.store, stores.erasures, ingestor.publisher, ingestor.gate, home / "locks")
     forget = Forget(
         home=home,
         eraser=eraser,
-        tombstones=tombstones,
-        turns=turns,
-        database=database,
+        tombstones=stores.tombstones,
+        turns=stores.turns,
+        database=stores.database,
         intents=Intents(home / "erasures", keys),
         receipts=Receipts(home / "receipts", keys),
     )
-    return forget, Retention(settings.retention, SnapshotRetention(eraser), turns, database)
+    return forget, Retention(settings.retention, SnapshotRetention(eraser), stores.turns, stores.database)
 
 
 def _retriever(

@@ -43,6 +43,10 @@ class Elsewhere(Protocol):
         """Take out what tells of it; `dry` only counts. Returns items by kind, and the files that were rewritten."""
         ...
 
+    def left(self, tells: Callable[[str], bool]) -> list[str]:
+        """The files there that still tell of it: sources, which only their owner may change."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -117,11 +121,12 @@ class Forget:
             self.intents.begin(intent)
             return self._carry_out(intent, traces, progress, elsewhere)
 
-    def resume(self, progress: Progress, *, all_of_them: bool) -> list[Outcome]:
+    def resume(self, progress: Progress, elsewhere: Sequence[Elsewhere] = (), *, all_of_them: bool) -> list[Outcome]:
         """Finish what was begun.
 
         Args:
             progress: Called as work goes on.
+            elsewhere: Places outside of the home.
             all_of_them: Also those that have a receipt already, whose scan was not clean.
 
         Raises:
@@ -135,7 +140,7 @@ class Forget:
             done = []
             for intent in map(self.intents.read, todo):
                 traces, _ = self.eraser.traces(intent.holdings.versions, intent.words, keep=intent.named.subject)
-                done.append(self._carry_out(intent, traces, progress, ()))
+                done.append(self._carry_out(intent, traces, progress, elsewhere))
             return done
 
     def lift(self, receipt: str) -> int:
@@ -166,7 +171,9 @@ class Forget:
         progress("erase", 4, 4)
         left = [Trace("assay.db-wal", f"not emptied: {why}")] if why else []
         missing = set(intent.elsewhere) - {place.name for place in elsewhere}
-        left += [Trace(name, "not looked through: repeat `evals forget`") for name in sorted(missing)]
+        left += [Trace(name, "not looked through: use `evals forget --resume`") for name in sorted(missing)]
+        tells = Sweep(self.home, gone.doc_ids, traces).tells
+        left += [Trace(name, "a source: its owner must change it") for e in elsewhere for name in e.left(tells)]
         scan = Scan(traces, gone.vectors)
         left += [*scan.cells(self.database.cells()), *scan.home(self.home, progress)]
         return self._receipt(intent, traces, Counter(done), files, left)

@@ -5,13 +5,16 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, LargeBinary, MetaData, Row, String, delete, func, select
 
 from app.store.tables import feedback, turns
+from retrieval.store.erasure import ErasureStore
 from retrieval.store.statements import batches
+from retrieval.store.tombstones import Tombstones
 
 COMPACT_TRIES, COMPACT_WAIT_S = 30, 1.0
 """How often, and with what pause, the database file is tried to be rewritten while others read."""
@@ -133,6 +136,21 @@ class DatabaseFile:
             finally:
                 connection.close()
         return why
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalStores:
+    """All stores that something is removed from."""
+
+    erasures: ErasureStore
+    tombstones: Tombstones
+    turns: TurnErasure
+    database: DatabaseFile
+
+    @classmethod
+    def over(cls, engine: Engine, key: Callable[[], bytes]) -> "RemovalStores":
+        """The stores over one database; `key` gives that of the tombstones' hashes."""
+        return cls(ErasureStore(engine), Tombstones(engine, key), TurnErasure(engine), DatabaseFile(engine))
 
 
 def _cites(row: Row[Any], places: Collection[tuple[str, str, str]]) -> bool:
