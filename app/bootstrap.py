@@ -13,7 +13,7 @@ from app.grounding import Grounding
 from app.intents import Intents
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
-from app.pipeline import ChatPipeline
+from app.pipeline import ChatPipeline, Record
 from app.receipts import Receipts
 from app.retention import Retention
 from app.settings import LLMSettings, Settings, load_settings, set_offline_variables
@@ -120,16 +120,12 @@ def build(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
     turns = TurnStore(engine, record_text=settings.chat.record_text)
-
-    async def record(result: ChatResult) -> None:
-        await asyncio.get_running_loop().run_in_executor(executor, turns.record, result)
-
     pipeline = ChatPipeline(
         retriever=retriever,
         provider=provider or _provider(settings.llm, extractive),
         fallback=extractive,
         grounding=Grounding(settings.chat.min_support),
-        record=record,
+        record=_recorder(turns, executor),
         settings=settings.chat,
         second_look=SecondLook(corpora, executor).permitted,
         max_tokens=settings.llm.max_tokens,
@@ -148,6 +144,13 @@ def build(
         forget=forget,
         retention=retention,
     )
+
+
+def _recorder(turns: TurnStore, executor: Executor) -> Record:
+    async def record(result: ChatResult) -> None:
+        await asyncio.get_running_loop().run_in_executor(executor, turns.record, result)
+
+    return record
 
 
 def _library(
