@@ -60,11 +60,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What was done: the receipt, where it lies, and whether the scan found nothing."""
+    """What was done: the receipt, where it lies, and what the scan found, by names that the receipt may not repeat."""
 
     receipt: Mapping[str, Any]
     path: Path
-    clean: bool
+    left: tuple[Trace, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing was found."""
+        return not self.left
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +217,7 @@ class Forget:
         path, signed = self.receipts.write(intent.id, _masked(body, traces))
         if not left:
             self.intents.done(intent.id)
-        return Outcome(signed, path, not left)
+        return Outcome(signed, path, tuple(left))
 
     def _stones(self, intent: Intent) -> Iterator[Tombstone]:
         for corpus in intent.named.corpora or ("",):

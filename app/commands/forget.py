@@ -161,8 +161,8 @@ def _show_outcome(outcome: "Outcome") -> None:
     for name, count in outcome.receipt["erased"].items():
         table.add_row(name, str(count))
     out.print(table)
-    for trace in outcome.receipt["scan"]["traces"]:
-        out.print(f"[red]left[/] {escape(trace['where'])}: {escape(trace['form'])}", highlight=False)
+    for trace in outcome.left:
+        out.print(f"[red]left[/] {escape(trace.where)}: {escape(trace.form)}", highlight=False)
     found = "no trace is left" if outcome.clean else "[red]traces are left[/]: see docs/erasure.md, then --resume"
     out.print(f"{found}\nreceipt [bold]{escape(str(outcome.path))}[/]", soft_wrap=True)
 
