@@ -47,7 +47,10 @@ class InProcess:
     def parse_all(self, files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, ParsedFile | ParseFailure]]:
         for uri, path in files:
             data, modified = read_file(path, LIMITS)  # not `parse_file`: it bounds the memory of its process for good
-            yield uri, ParsedFile(hashlib.sha256(data).hexdigest(), modified, parse_bytes(data, LIMITS))
+            try:
+                yield uri, ParsedFile(hashlib.sha256(data).hexdigest(), modified, parse_bytes(data, LIMITS))
+            except ParseFailure as error:  # a child that was killed left a file half-written
+                yield uri, error
 
 
 def joined(home: Path) -> Services:
