@@ -4,21 +4,27 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app.access import SecondLook
 from app.context import Surroundings
 from app.conversation import RewriteByModel, Understand, weigh_history
+from app.erasure import Forget
 from app.errors import ConfigError
 from app.grounding import Grounding
+from app.intents import Intents
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
 from app.openlineage import TurnEvents
 from app.pipeline import ChatPipeline, Record
 from app.privacy import Doors
+from app.receipts import Receipts
 from app.releases import code_sha256, describe
+from app.retention import Retention
 from app.settings import ChatSettings, LLMSettings, Settings, load_settings, set_offline_variables
+from app.signing import Keys
 from app.store.database import open_database
+from app.store.erasure import RemovalStores
 from app.store.seal import Seal
 from app.store.turns import KeyStore, TurnStore
 from app.types import ChatRequest, ChatResult
@@ -30,6 +36,7 @@ from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.folder import FolderEmbedder
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
+from retrieval.erasure import Eraser
 from retrieval.errors import IndexOutdated
 from retrieval.index.port import IndexStore
 from retrieval.index.stores import open_index
@@ -38,6 +45,7 @@ from retrieval.publish import Publisher
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
 from retrieval.rerankers.folder import FolderScorer
 from retrieval.rerankers.port import KeepOrder, Reranker
+from retrieval.retention import SnapshotRetention
 from retrieval.search import Reader, Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
@@ -70,6 +78,8 @@ class Services:
     keys: KeyStore
     events: TurnEvents
     executor: Executor
+    forget: Forget
+    retention: Retention
 
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
@@ -118,6 +128,9 @@ def build(
     publisher = _publisher(rules, corpora, EmbeddingCache(engine), indexes, embedders)
     locks = CorpusLocks(settings.home / "locks", engine)
     ingestor = _ingestor(settings, publisher, ProfileStore(engine), ScrubStore(engine), locks)
+    keys = Keys(settings.home / "keys")
+    forget, retention = _ending(settings, ingestor, RemovalStores.over(engine, keys.erasure), keys)
+    ingestor = replace(ingestor, watch=forget.tombstones.watch)
     extractive = Extractive(
         embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
     )
@@ -147,6 +160,8 @@ def build(
         keys=KeyStore(engine),
         events=events,
         executor=executor,
+        forget=forget,
+        retention=retention,
     )
 
 
@@ -200,6 +215,22 @@ def _ingestor(
         scrubs=scrubs,
         doors=Doors(rules.privacy, PiiPatterns(settings.pii), settings.home / "keys"),
     )
+
+
+def _ending(settings: Settings, ingestor: Ingestor, stores: RemovalStores, keys: Keys) -> tuple[Forget, Retention]:
+    """What takes things out again: on request, and by policy."""
+    home = settings.home
+    eraser = Eraser(ingestor.store, stores.erasures, ingestor.publisher, ingestor.gate, ingestor.locks)
+    forget = Forget(
+        home=home,
+        eraser=eraser,
+        tombstones=stores.tombstones,
+        turns=stores.turns,
+        database=stores.database,
+        intents=Intents(home / "erasures", keys),
+        receipts=Receipts(home / "receipts", keys),
+    )
+    return forget, Retention(settings.retention, SnapshotRetention(eraser), stores.turns, stores.database)
 
 
 def _retriever(

@@ -8,6 +8,7 @@ AssayError
     ├── TurnNotFound
     ├── WordsNeeded    a turn's words were not kept and are not given
     ├── WordsDiffer    the words given are not those of the turn
+    ├── ReceiptInvalid
     └── TooManyRequests
 """
 
@@ -42,6 +43,10 @@ class WordsNeeded(RequestError):
 
 class WordsDiffer(RequestError):
     """The words given are not those of the turn."""
+
+
+class ReceiptInvalid(RequestError):
+    """A receipt is not one, was changed, or is another home's."""
 
 
 class TooManyRequests(RequestError):

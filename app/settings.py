@@ -92,6 +92,19 @@ class LineageSettings(BaseModel):
     turns: bool = Field(False, description="Tell of turns too, not only of ingests.")
 
 
+class RetentionSettings(BaseModel):
+    """How long things are kept. By default for ever; `assay retain` and the service, once a day, see to it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    turns_days: int | None = Field(None, ge=0, description="Turns, with the feedback on them. Default: kept.")
+    feedback_days: int | None = Field(None, ge=0, description="Feedback. Default: as long as its turn.")
+    quarantine_days: int | None = Field(None, ge=0, description="What is said of files that failed. Default: kept.")
+    snapshots: int | None = Field(
+        None, ge=1, description="Newest snapshots of a corpus, beside the one that serves and the one before it."
+    )
+
+
 class HttpSettings(BaseModel):
     """The HTTP door."""
 
@@ -122,6 +135,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     lineage: LineageSettings = LineageSettings()
     pii: PiiSettings = PiiSettings()
+    retention: RetentionSettings = RetentionSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
 
     @classmethod

@@ -17,6 +17,7 @@ from retrieval.contract.profile import profile
 from retrieval.entrance import Admitted, Entrance
 from retrieval.errors import ParseFailure
 from retrieval.files import SourceFile
+from retrieval.forgotten import Forgotten, Watcher, nothing_forgotten
 from retrieval.plan import CorpusState
 from retrieval.publish import Publisher, silent
 from retrieval.reading import open_regular
@@ -51,6 +52,8 @@ class Ingestor:
     scrubs: ScrubStore
     doors: Callable[[str], Door | None] = no_door
     """By corpus, what its documents pass on their way in."""
+    watch: Watcher = nothing_forgotten
+    """What was erased from a corpus and may not come back."""
 
     def ingest(
         self, files: Sequence[SourceFile], corpus: str, *, prune: Collection[str] = (), progress: Progress | None = None
@@ -75,9 +78,11 @@ class Ingestor:
             before = self.members(corpus)
             state = CorpusState({member.uri: member for member in before})
             entrance = Entrance(corpus, self.doors(corpus))
-            todo = self._changed(files, state, entrance)
-            found = self._parse(todo, state, entrance, report)
+            forgotten = Forgotten(corpus, self.watch(corpus))
+            todo = self._changed(files, state, entrance, forgotten)
+            found = self._parse(todo, state, entrance, forgotten, report)
             state.withdraw_stale(entrance)
+            state.quarantined = [forgotten.masked(row) for row in state.quarantined]
             self.store.record_quarantine(corpus, state.quarantined, cleared=state.seen)
             state.prune(prune, {file.uri for file in files})
             breaches = self.gate.check(contract, state.sorted(), before)
@@ -126,7 +131,9 @@ class Ingestor:
         """The documents of the snapshot that serves; none where none does."""
         return [member for snapshot in self.publisher.active(corpus) for member in self.store.members(corpus, snapshot)]
 
-    def _changed(self, files: Sequence[SourceFile], state: CorpusState, entrance: Entrance) -> list[SourceFile]:
+    def _changed(
+        self, files: Sequence[SourceFile], state: CorpusState, entrance: Entrance, forgotten: Forgotten
+    ) -> list[SourceFile]:
         """The files whose bytes are new; the others are counted as unchanged."""
         todo: dict[str, SourceFile] = {}
         for file in files:
@@ -137,6 +144,8 @@ class Ingestor:
                 state.quarantine(file.uri, ReasonCode.DUPLICATE_URI, _DUPLICATE, Stage.READ)
             elif file.failure:
                 state.quarantine(file.uri, ReasonCode.UNREADABLE, file.failure, Stage.READ)
+            elif known and (receipt := forgotten.labels(known, file.labels)):
+                state.forget(file.uri, receipt)
             elif known and known.parser == entrance.parser and known.sha256 == self._sha256(file.path):
                 state.keep_or_withdraw(known, file, entrance)
             else:
@@ -154,7 +163,12 @@ class Ingestor:
             return None
 
     def _parse(
-        self, todo: Sequence[SourceFile], state: CorpusState, entrance: Entrance, report: Progress
+        self,
+        todo: Sequence[SourceFile],
+        state: CorpusState,
+        entrance: Entrance,
+        forgotten: Forgotten,
+        report: Progress,
     ) -> Mapping[str, int]:
         """Parse and store what is new. Returns how much personal data was found, by kind."""
         found: Counter[str] = Counter()
@@ -173,13 +187,14 @@ class Ingestor:
                 except ParseFailure as failure:
                     state.failed(uri, failure, entrance)
                 else:
-                    waiting.append(admitted)
-                    state.put(admitted.member)
-                    found.update(admitted.found)
-                if (
-                    len(waiting) == _TOGETHER
-                    or sum(len(held.document.parsed.text) for held in waiting) > _TOGETHER_CHARS
-                ):
+                    if receipt := forgotten.document(admitted.document, named[uri].labels):
+                        state.forget(uri, receipt)
+                    else:
+                        waiting.append(admitted)
+                        state.put(admitted.member)
+                        found.update(admitted.found)
+                chars = sum(len(held.document.parsed.text) for held in waiting)
+                if len(waiting) == _TOGETHER or chars > _TOGETHER_CHARS:
                     self._store(waiting, entrance)
                     waiting = []
                 report("parse", done, len(todo))

@@ -64,6 +64,11 @@ class CorpusState:
             detail = "came in before this policy for personal data: ingest it again"
             self.failed(uri, ParseFailure(ReasonCode.NOT_SCRUBBED, detail, Stage.SCRUB), entrance)
 
+    def forget(self, uri: str, receipt: str) -> None:
+        """Refuse a file that was erased; what of it came in otherwise goes too."""
+        self.quarantine(uri, ReasonCode.FORGOTTEN, f"Erased under the receipt {receipt}.", Stage.READ)
+        self.removed += self.members.pop(uri, None) is not None
+
     def prune(self, sources: Collection[str], uris: set[str]) -> None:
         """Drop the documents of `sources` whose files are not among `uris` any more."""
         gone = [uri for uri, member in self.members.items() if origin(member.source) in sources and uri not in uris]

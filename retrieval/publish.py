@@ -8,17 +8,18 @@ immutable rows under content hashes.
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
 from retrieval.chunking import Chunker
 from retrieval.contract.model import Contract
 from retrieval.embedders.port import Embedder, Vectors
-from retrieval.errors import CorpusNotFound, IndexOutdated
+from retrieval.errors import CorpusNotFound, IndexOutdated, SnapshotNotFound
 from retrieval.ids import digest
 from retrieval.index.contents import IndexContents, Rows
 from retrieval.index.port import IndexStore
@@ -80,7 +81,7 @@ class Publisher:
         """
         rows = self.rows(members)
         embedded = max(self._embed(embedder, rows, report) for embedder in self.embedders)
-        manifest = self._manifest(corpus, members)
+        manifest = self._new_manifest(corpus, members)
         snapshot = Snapshot(digest(manifest), corpus, datetime.now(UTC), len(members), len(rows))
         if not self.indexes.holds(corpus, snapshot.id):
             report("index", 0, 1)
@@ -100,7 +101,7 @@ class Publisher:
         if self.indexes.holds(corpus, snapshot_id):
             return
         members = self.store.members(corpus, snapshot_id)
-        if digest(self._manifest(corpus, members)) != snapshot_id:
+        if json.loads(self._manifest(corpus, members)) != made_of(self.store.manifest(corpus, snapshot_id)):
             raise IndexOutdated(corpus, f"index of the snapshot {snapshot_id}, made with other models or rules,")
         rows = self.rows(members)
         for embedder in self.embedders:
@@ -123,6 +124,16 @@ class Publisher:
             self.store_documents([self.store.document(*key)])
         found.update(self.store.chunk_rows(uncut, self.chunker.fingerprint))
         return [row for key in keys for row in found[key]]
+
+    def text_hashes(self, keys: Sequence[tuple[str, str]], chunkers: Iterable[str]) -> set[str]:
+        """The hashes under which vectors of these versions are kept: of chunks, and of the windows around them."""
+        found: set[str] = set()
+        for chunker in chunkers:
+            rows = [row for cut in self.store.chunk_rows(keys, chunker).values() for row in cut]
+            found.update(row.text_sha256 for row in rows)
+            for embedder in self.embedders:
+                found.update(row.text_sha256 for row in self._read_together(embedder, rows))
+        return found
 
     def _embed(self, embedder: Embedder, rows: Sequence[ChunkRow], report: Progress) -> int:
         """Embed the texts that have no vector yet, group by group, each stored before the next begins."""
@@ -154,6 +165,24 @@ class Publisher:
             same = found and replace(row, text_sha256=found[-1].text_sha256) == found[-1]
             found.append(found[-1] if same else replace(row, text_sha256=_sha256(texts.indexed(row))))
         return found
+
+    def _new_manifest(self, corpus: str, members: Sequence[Member]) -> str:
+        """The manifest of what is about to serve.
+
+        A snapshot from which something was erased keeps its id. The same documents, allowed again, make another one.
+        """
+        manifest = self._manifest(corpus, members)
+        after: list[str] = []
+        while erased := self._erased(corpus, digest(manifest)):
+            after += erased
+            manifest = json.dumps({**json.loads(manifest), "after": after}, sort_keys=True)
+        return manifest
+
+    def _erased(self, corpus: str, snapshot_id: str) -> list[str]:
+        try:
+            return [note["receipt"] for note in self.store.manifest(corpus, snapshot_id).get("erased", ())]
+        except SnapshotNotFound:
+            return []
 
     def _manifest(self, corpus: str, members: Sequence[Member]) -> str:
         transforms = sorted({member.parser.removeprefix(PARSER).strip() for member in members} - {""})
@@ -213,3 +242,8 @@ def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
         np.array([row.start for row in rows], dtype=np.int32),
         np.array([row.end for row in rows], dtype=np.int32),
     )
+
+
+def made_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest less what it says of erasures."""
+    return {name: value for name, value in manifest.items() if name not in ("erased", "after")}

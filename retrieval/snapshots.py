@@ -150,8 +150,10 @@ class Snapshots:
         """
         manifest = self.store.manifest(corpus, name)
         members = self._members(corpus, name)
-        if digest(json.dumps(manifest, sort_keys=True)) != name:
-            yield "the manifest is not the one that the snapshot is named after"
+        erased = manifest.pop("erased", [])
+        if digest(json.dumps(manifest, sort_keys=True)) != (erased[-1]["left"] if erased else name):
+            left = f"that the erasure {erased[-1]['receipt']} left" if erased else "that the snapshot is named after"
+            yield f"the manifest is not the one {left}"
         if _plain([[m.doc_id, m.version, asdict(m.labels)] for m in members]) != manifest["documents"]:
             yield "the snapshot's documents are not those of its manifest"
         for member in members:
@@ -160,6 +162,19 @@ class Snapshots:
             return
         yield from self.publisher.indexes.faults(corpus, name)
         yield from self._vector_faults(corpus, name, members)
+
+    def erasures(self, corpus: str, name: str) -> Sequence[str]:
+        """What was erased from a snapshot, one line for each receipt: its id names what was there before.
+
+        Raises:
+            SnapshotNotFound: The corpus has no such snapshot.
+        """
+        notes = self.store.manifest(corpus, name).get("erased", [])
+        return [
+            f"{note['documents']} documents were erased under the receipt {note['receipt']}: the snapshot's id is the "
+            "hash of what was there before"
+            for note in notes
+        ]
 
     def export(self, corpus: str, name: str, path: Path) -> int:
         """Write a snapshot as a ZIP archive with fixed bytes: manifest, documents, chunks, vectors. Returns documents.

@@ -22,6 +22,7 @@ class ReasonCode(StrEnum):
     DUPLICATE_URI = "duplicate_uri"
     BROKEN_LABELS = "broken_labels"
     NOT_SCRUBBED = "not_scrubbed"
+    FORGOTTEN = "forgotten"
 
 
 class Stage(StrEnum):
@@ -123,7 +124,6 @@ class Document:
 
 Attribute = str | int | float | bool
 """A value that metadata may have. Dates are ISO 8601 strings; a list is stated as its comma-separated form."""
-
 SHARED = "*"
 """The tenant of documents that every tenant sees."""
 

@@ -144,9 +144,12 @@ def verify(snapshot: SnapshotId = None, name: Corpus = None, as_json: Json = Fal
         chosen = services.settings.corpus
         found = services.snapshots.find(chosen, snapshot)
         faults = list(services.snapshots.verify(chosen, found))
+        erased = services.snapshots.erasures(chosen, found)
     if as_json:
-        print_json({"snapshot": found, "faults": faults})
+        print_json({"snapshot": found, "faults": faults, "erased": erased})
     else:
+        for note in erased:
+            out.print(f"[dim]{escape(note)}[/]")
         for fault in faults:
             out.print(f"[red]✗[/] {escape(fault)}")
         out.print(f"[bold]{found}[/]: {'whole' if not faults else f'{len(faults)} faults'}")

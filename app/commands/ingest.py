@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from app.alerts import contract_alert
+from app.commands.forget import finish
 from app.commands.shared import Corpus, Json, err, out, print_breaches, print_json, progress_bar, services_for
 from app.errors import AssayError
 from app.openlineage import observed
@@ -62,6 +63,7 @@ def ingest(
         raise typer.BadParameter("Only folders and files can be watched; read other sources from a timer.")
     with services_for(corpus=corpus) as services, _ingestor_on(engine, services) as ingestor:
         settings = services.settings
+        finish(services.forget)
 
         def once() -> IngestReport:
             with (

@@ -16,6 +16,7 @@ from app.http import chat, completions, documents, feedback, health, lineage, pa
 from app.http.failures import answer
 from app.http.middleware import onion
 from app.http.shared import UPLOADS_IN_FLIGHT, InFlight, Shared
+from app.http.upkeep import upkeep
 from retrieval.errors import RetrievalError
 
 _log = logging.getLogger(__name__)
@@ -56,12 +57,13 @@ def create_app(services: Services, *, require_key: bool) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     shared: Shared = app.state.shared
-    warming = asyncio.create_task(_warm_up(shared))
+    tasks = [asyncio.create_task(_warm_up(shared)), asyncio.create_task(upkeep(shared.services))]
     try:
         yield
     finally:
-        warming.cancel()
-        await asyncio.gather(warming, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         shared.services.close()
 
 

@@ -45,10 +45,13 @@ def _open_sqlite(home: Path) -> Engine:
 
 
 def _configure(connection: Any, _: Any) -> None:
-    """WAL lets readers go on while an ingest writes; FULL makes a commit survive a power cut."""
+    """WAL lets readers go on while an ingest writes; FULL makes a commit survive a power cut.
+
+    What is deleted is overwritten with zeros, so that no free page keeps it.
+    """
     # The driver's own transactions begin too late to cover DDL and reads: `_begin` says BEGIN instead.
     connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

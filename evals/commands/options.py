@@ -1,6 +1,5 @@
 """What all commands share: options that many have, and the doors that evals/cli.py hands them."""
 
-import dataclasses
 import inspect
 import json
 import sys
@@ -12,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 from rich.console import Console
+
+from app.commands.options import parameters_of, signed
 
 if TYPE_CHECKING:
     from app.bootstrap import Services
@@ -54,31 +55,17 @@ Given = TypeVar("Given")
 
 
 def command(cli: typer.Typer, name: str | None = None) -> Callable[[Callable[[Door, Given], None]], None]:
-    """Register `function(door, given)` as a command whose options are the fields of the dataclass `given`.
-
-    Seven parameters are enough for a function, but not for a command.
-    """
+    """Register `function(door, given)` as a command whose options are the fields of the dataclass `given`."""
 
     def register(function: Callable[[Door, Given], None]) -> None:
         options = get_type_hints(function, include_extras=True)["given"]
-        hints = get_type_hints(options, include_extras=True)
-        parameters = [inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)] + [
-            inspect.Parameter(
-                field.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                annotation=hints[field.name],
-                default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-            )
-            for field in dataclasses.fields(options)
-        ]
+        ctx = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
         def run(**values: Any) -> None:
-            ctx: typer.Context = values.pop("ctx")
-            function(ctx.obj, options(**values))
+            door: Door = values.pop("ctx").obj
+            function(door, options(**values))
 
-        run.__doc__ = function.__doc__
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        signed(run, function, [ctx, *parameters_of(options)])
         cli.command(name or function.__name__.replace("_", "-"))(run)
 
     return register

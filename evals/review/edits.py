@@ -50,6 +50,18 @@ def record(folder: Path, entry: Entry) -> Entry:
         return _carry_out(folder, sealed)
 
 
+@contextmanager
+def changing(folder: Path) -> Iterator[None]:
+    """Hold the set while its files are changed otherwise; what a crash interrupted is finished first.
+
+    Raises:
+        LedgerDamaged: The journal or the audit trail cannot be read.
+    """
+    with _locked(folder):
+        _finish(folder)
+        yield
+
+
 def recover(folder: Path) -> None:
     """Finish a change that a crash interrupted.
 

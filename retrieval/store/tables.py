@@ -154,3 +154,14 @@ activations = Table(
     Column("contract", String(12), nullable=False),
 )
 Index("activations_corpus", activations.c.corpus)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("receipt", String(40), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),  # document, bytes or subject
+    Column("corpus", String(80), nullable=False),  # Empty: every corpus.
+    Column("mark", String(64), nullable=False),  # A doc_id, or a keyed hash.
+    Column("length", Integer, nullable=False),  # Characters of a folded subject; 0 otherwise.
+)

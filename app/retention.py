@@ -1,0 +1,59 @@
+"""What is kept only for a while, by policy. Nothing is removed unless a setting says so."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from app.settings import RetentionSettings
+from app.store.erasure import DatabaseFile, TurnErasure
+from retrieval.retention import SnapshotRetention
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Applies the policy of the settings to a whole home."""
+
+    settings: RetentionSettings
+    snapshots: SnapshotRetention
+    turns: TurnErasure
+    database: DatabaseFile
+
+    def due(self) -> Counter[str]:
+        """What is over its time, by kind. Of a dropped snapshot the versions that go with it are not counted here."""
+        found = self.turns.older(self._before(self.settings.turns_days), self._before(self.settings.feedback_days))
+        found["quarantine"] = len(self._quarantined())
+        found["snapshots"] = sum(map(len, self._snapshots().values()))
+        return found
+
+    def apply(self) -> Counter[str]:
+        """Remove it, and have the database forget the bytes. Returns what went, by kind.
+
+        Raises:
+            IngestRunning: Snapshots are to be dropped and an ingest is running; all else is done.
+        """
+        rules = self.settings
+        done = self.turns.erase_older(self._before(rules.turns_days), self._before(rules.feedback_days))
+        done["quarantine"] += self.snapshots.eraser.erasures.drop_quarantined(self._quarantined())
+        try:
+            if gone := self._snapshots():
+                done += self.snapshots.drop(gone)
+        finally:
+            if any(done.values()):
+                self.database.compact(tries=3, rewrite=False)
+        return done
+
+    @property
+    def off(self) -> bool:
+        """Whether nothing is ever removed."""
+        return not any(value is not None for value in self.settings.model_dump().values())
+
+    def _snapshots(self) -> dict[str, list[str]]:
+        keep = self.settings.snapshots
+        return self.snapshots.surplus(keep) if keep is not None else {}
+
+    def _quarantined(self) -> list[tuple[str, str]]:
+        before = self._before(self.settings.quarantine_days)
+        return self.snapshots.eraser.erasures.quarantined_before(before) if before is not None else []
+
+    def _before(self, days: int | None) -> datetime | None:
+        return None if days is None else datetime.now(UTC) - timedelta(days=days)
