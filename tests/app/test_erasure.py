@@ -308,6 +308,7 @@ def test_what_was_interrupted_is_finished(
     assert not list(home.glob("erasures/*")) and sorted(p.name for p in home.glob("keys/*")) == [
         "erasure.key",
         "receipts.key",
+        "turns.key",
     ]
     assert fast(again).resume(silent, all_of_them=True) == []
 
