@@ -19,7 +19,7 @@ from retrieval.chunking import Chunker
 from retrieval.contract.model import Contract
 from retrieval.embedders.port import Embedder, Vectors
 from retrieval.errors import CorpusNotFound, IndexOutdated
-from retrieval.index.contents import IndexContents, Rows
+from retrieval.index.contents import DocumentColumn, IndexContents, LabelColumn, Rows
 from retrieval.index.port import IndexStore
 from retrieval.parsing import PARSER
 from retrieval.sources.port import Progress
@@ -201,11 +201,11 @@ def _sha256(text: str) -> str:
 
 
 def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
-    documents = tuple((member.doc_id, member.version) for member in members)
+    documents = [(member.doc_id, member.version) for member in members]
     number = {key: i for i, key in enumerate(documents)}
     return Rows(
-        documents,
-        tuple(member.labels for member in members),
+        DocumentColumn.of(documents),
+        LabelColumn.of([member.labels for member in members]),
         np.array([number[row.doc_id, row.version] for row in rows], dtype=np.int32),
         np.array([row.start for row in rows], dtype=np.int32),
         np.array([row.end for row in rows], dtype=np.int32),

@@ -5,10 +5,10 @@ from typing import Any
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.embedders.port import Vectors
 from retrieval.fusion import Hits
+from retrieval.index.admission import Allowed
 
 FILE = "vectors.faiss"
 
@@ -37,16 +37,15 @@ class FaissIndex:
         with (folder / FILE).open("wb") as file:
             file.write(faiss.serialize_index(self._index).data)
 
-    def search(self, query: Vectors, k: int, allowed: NDArray[np.bool_]) -> Hits:
-        """The best `k` of the `allowed` rows by cosine; `query` is (dimensions,), `allowed` (n,)."""
+    def search(self, query: Vectors, k: int, allowed: Allowed) -> Hits:
+        """The best `k` of the `allowed` rows by cosine; `query` is (dimensions,)."""
         if query.shape != (self._index.d,):
             raise ValueError(f"the query vector has shape {query.shape}, the index holds {self._index.d} dimensions")
-        k = min(k, int(np.count_nonzero(allowed)))
+        k = min(k, allowed.count)
         if k == 0:
             return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
         params = None
-        if not allowed.all():
-            bits = np.packbits(allowed, bitorder="little")
-            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg, arg-type]
+        if not allowed.everything:
+            params = faiss.SearchParameters(sel=faiss.IDSelectorBitmap(allowed.bits))  # type: ignore[call-arg, arg-type]
         scores, rows = self._index.search(np.ascontiguousarray(query[None, :], dtype=np.float32), k, params=params)
         return Hits(rows[0].astype(np.int64), scores[0].astype(np.float32))

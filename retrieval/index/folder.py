@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.embedders.port import Vectors
 from retrieval.errors import IndexMissing, IndexOutdated
 from retrieval.fusion import Hits, best
+from retrieval.index.admission import Admission, Allowed
 from retrieval.index.bm25 import BM25Index
-from retrieval.index.contents import IndexContents, Rows
+from retrieval.index.contents import DocumentColumn, IndexContents, LabelColumn, Rows
 from retrieval.index.faiss import FaissIndex
 from retrieval.index.port import ChunkPlace
 from retrieval.types import SHARED, Labels, Scope
@@ -41,6 +41,7 @@ class FolderIndex:
     rows: Rows
     embedders: Collection[str]
     partitions: Mapping[str, Partition]
+    admission: Admission
 
     def nearest(self, embedder: str, query: Vectors, k: int, scope: Scope) -> Hits:
         """The best `k` admitted rows by inner product."""
@@ -55,12 +56,11 @@ class FolderIndex:
         held = self.rows
         return [(*held.documents[held.document[row]], int(held.start[row]), int(held.end[row])) for row in rows]
 
-    def _search(self, scope: Scope, k: int, ask: Callable[[Partition, NDArray[np.bool_]], Hits]) -> Hits:
-        admitted = self.rows.admitted(scope)[self.rows.document] if len(self.rows) else np.empty(0, np.bool_)
+    def _search(self, scope: Scope, k: int, ask: Callable[[Partition, Allowed], Hits]) -> Hits:
         found = []
         for tenant in dict.fromkeys((scope.access.tenant, SHARED)):
             if part := self.partitions.get(tenant):
-                hits = ask(part, admitted[part.first : part.after])
+                hits = ask(part, self.admission.allowed(scope, tenant))
                 found.append(Hits(hits.rows + part.first, hits.scores))
         return best(found, k)
 
@@ -119,15 +119,14 @@ class IndexFolders:
         except FileNotFoundError:
             raise IndexOutdated(corpus, "labels") from None
         with np.load(folder / ROWS, allow_pickle=False) as saved:
-            documents = tuple((str(doc_id), str(version)) for doc_id, version in saved["documents"])
-            kinds = [Labels(row["tenant"], tuple(row["groups"]), row["attributes"]) for row in said["labels"]]
-            labels = tuple(kinds[kind] for kind in saved["labels"])
-            rows = Rows(documents, labels, saved["document"], saved["start"], saved["end"])
+            documents = DocumentColumn(saved["documents"].astype("S16"))
+            kinds = tuple(Labels(row["tenant"], tuple(row["groups"]), row["attributes"]) for row in said["labels"])
+            rows = Rows(documents, LabelColumn(kinds, saved["labels"]), saved["document"], saved["start"], saved["end"])
         partitions = {
             tenant: _open_partition(folder / str(number), first, after, said["embedders"])
             for number, (tenant, first, after) in enumerate(rows.tenants())
         }
-        return FolderIndex(rows, tuple(said["embedders"]), partitions)
+        return FolderIndex(rows, tuple(said["embedders"]), partitions, Admission.of(rows))
 
     def faults(self, corpus: str, snapshot: str) -> list[str]:
         """What is wrong with the index's files: missing, unexpected, or of other bytes than were written."""
@@ -166,18 +165,17 @@ def _open_partition(folder: Path, first: int, after: int, embedders: Sequence[st
 def _save_rows(folder: Path, contents: IndexContents) -> None:
     """Rows as arrays; labels as JSON, each combination once."""
     rows = contents.rows
-    kinds: dict[str, int] = {}
-    of = [kinds.setdefault(json.dumps(asdict(labels), sort_keys=True), len(kinds)) for labels in rows.labels]
     np.savez(
         folder / ROWS,
-        documents=np.array(rows.documents, dtype="U16").reshape(-1, 2),
-        labels=np.array(of, dtype=np.int32),
+        documents=rows.documents.names,
+        labels=rows.labels.kind,
         document=rows.document,
         start=rows.start,
         end=rows.end,
     )
-    said = {"format": FORMAT, "embedders": sorted(contents.vectors), "labels": [json.loads(kind) for kind in kinds]}
-    (folder / LABELS).write_text(json.dumps(said), encoding="utf-8")
+    kinds = [asdict(kind) for kind in rows.labels.kinds]
+    said = {"format": FORMAT, "embedders": sorted(contents.vectors), "labels": kinds}
+    (folder / LABELS).write_text(json.dumps(said, sort_keys=True), encoding="utf-8")
 
 
 def _files(folder: Path) -> Iterator[Path]:
