@@ -40,6 +40,10 @@ class IndexSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     backend: Literal["faiss"] = Field("faiss", description="`faiss`: folders under ASSAY_HOME.")
+    kind: Literal["auto", "flat", "ivf", "hnsw"] = Field(
+        "auto", description="Of the vectors in folders; `auto`: `flat`, and `ivf` from `quantised_from` rows on."
+    )
+    quantised_from: int = Field(100_000, ge=1, description="Chunks of one tenant from which `auto` takes `ivf`.")
 
 
 class RerankSettings(BaseModel):

@@ -34,9 +34,9 @@ class BM25Index:
 
     @classmethod
     def open(cls, folder: Path) -> "BM25Index":
-        """Open what `save` wrote."""
+        """Open what `save` wrote; it is mapped, not read."""
         path = folder / FOLDER
-        return cls(bm25s.BM25.load(str(path), mmap=False) if path.is_dir() else None)
+        return cls(bm25s.BM25.load(str(path), mmap=True) if path.is_dir() else None)
 
     def save(self, folder: Path) -> None:
         """Write into `folder`; the caller makes the folder durable and visible."""

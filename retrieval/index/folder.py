@@ -10,18 +10,20 @@ from pathlib import Path
 
 import numpy as np
 
+from retrieval.config import IndexSettings
 from retrieval.embedders.port import Vectors
 from retrieval.errors import IndexMissing, IndexOutdated
 from retrieval.fusion import Hits, best
 from retrieval.index.admission import Admission, Allowed
 from retrieval.index.bm25 import BM25Index
 from retrieval.index.contents import DocumentColumn, IndexContents, LabelColumn, Rows
-from retrieval.index.faiss import FaissIndex
+from retrieval.index.faiss import FaissIndex, Kind
 from retrieval.index.port import ChunkPlace
 from retrieval.types import SHARED, Labels, Scope
 
 ROWS, LABELS, VECTORS, CHECKSUMS = "rows.npz", "labels.json", "vectors", "checksums.json"
 FORMAT = 2
+_DEFAULTS = IndexSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,9 @@ class FolderIndex:
 class IndexFolders:
     """The index folders under `root`, one per corpus and snapshot."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, settings: IndexSettings = _DEFAULTS) -> None:
         self._root = root
+        self._settings = settings
 
     def path(self, corpus: str, snapshot: str) -> Path:
         """Where the snapshot's index lies, or would lie."""
@@ -96,7 +99,7 @@ class IndexFolders:
             folder = draft / str(number)
             for name, vectors in contents.vectors.items():
                 (folder / VECTORS / name).mkdir(parents=True)
-                FaissIndex.build(vectors[first:after]).save(folder / VECTORS / name)
+                FaissIndex.write(folder / VECTORS / name, vectors[first:after], _kind(self._settings, after - first))
             BM25Index.build(contents.words[first:after]).save(folder)
         sums = {path.relative_to(draft).as_posix(): _file_sha256(path) for path in _files(draft)}
         (draft / CHECKSUMS).write_text(json.dumps(sums, sort_keys=True), encoding="utf-8")
@@ -160,6 +163,13 @@ class IndexFolders:
 def _open_partition(folder: Path, first: int, after: int, embedders: Sequence[str]) -> Partition:
     dense = {name: FaissIndex.open(folder / VECTORS / name) for name in embedders}
     return Partition(first, after, dense, BM25Index.open(folder))
+
+
+def _kind(settings: IndexSettings, rows: int) -> Kind:
+    """Which kind of index so many rows of one tenant get."""
+    if settings.kind == "auto":
+        return "ivf" if rows >= settings.quantised_from else "flat"
+    return settings.kind
 
 
 def _save_rows(folder: Path, contents: IndexContents) -> None:

@@ -8,7 +8,7 @@ from retrieval.index.folder import IndexFolders
 from retrieval.index.port import IndexStore
 
 STORES: Mapping[str, Callable[[IndexSettings, Path], IndexStore]] = {
-    "faiss": lambda settings, root: IndexFolders(root),
+    "faiss": lambda settings, root: IndexFolders(root, settings),
 }
 """Each makes a store from the settings and the folder that a local one may use."""
 
