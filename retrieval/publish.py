@@ -96,15 +96,25 @@ class Publisher:
         Raises:
             IndexOutdated: The snapshot was made with other models or rules, so the same index cannot be made.
         """
-        if self.indexes.holds(corpus, snapshot_id):
-            return
+        if not self.indexes.holds(corpus, snapshot_id):
+            self.indexes.write(corpus, snapshot_id, self._contents_of(corpus, snapshot_id))
+
+    def reindex(self, corpus: str, snapshot_id: str) -> None:
+        """Put a new index of a known snapshot in the place of the one that is there, as the settings now say.
+
+        Raises:
+            IndexOutdated: The snapshot was made with other models or rules, so the same index cannot be made.
+        """
+        self.indexes.replace(corpus, snapshot_id, self._contents_of(corpus, snapshot_id))
+
+    def _contents_of(self, corpus: str, snapshot_id: str) -> IndexContents:
         members = self.store.members(corpus, snapshot_id)
         if digest(self._manifest(corpus, members)) != snapshot_id:
             raise IndexOutdated(corpus, f"index of the snapshot {snapshot_id}, made with other models or rules,")
         rows = self.rows(members)
         for embedder in self.embedders:
             self._embed(embedder, rows, silent)
-        self.indexes.write(corpus, snapshot_id, self.contents(members, rows))
+        return self.contents(members, rows)
 
     def active(self, corpus: str) -> list[str]:
         """The snapshot that serves, if there is one."""

@@ -110,6 +110,18 @@ class Snapshots:
             self.publisher.rebuild(corpus, name)
             self.store.activate(corpus, name, Activation(user()))
 
+    def reindex(self, corpus: str, name: str) -> None:
+        """Build a snapshot's index anew from stored vectors, of the kind that the settings say, while the old serves.
+
+        Raises:
+            SnapshotNotFound: The corpus has no such snapshot.
+            IndexOutdated: It was made with other models or rules.
+            IngestRunning: An ingest holds the corpus.
+        """
+        self.store.snapshot(corpus, name)
+        with storage_failures(), corpus_lock(self.locks / f"{corpus}.lock"):
+            self.publisher.reindex(corpus, name)
+
     def rollback(self, corpus: str) -> str:
         """Make the snapshot serve that served before the one that does now. Returns its id.
 

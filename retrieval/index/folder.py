@@ -1,4 +1,8 @@
-"""Indexes as folders, one for each snapshot: its rows and labels, and for each tenant its vectors and its words."""
+"""Indexes as folders, one for each snapshot: its rows and labels, and for each tenant its vectors and its words.
+
+The folder has the snapshot's name, or that with a number after a dot where it was built anew: the highest counts. Under
+such a name a folder is whole from its first moment to its last.
+"""
 
 import hashlib
 import json
@@ -76,11 +80,15 @@ class IndexFolders:
 
     def path(self, corpus: str, snapshot: str) -> Path:
         """Where the snapshot's index lies, or would lie."""
-        return self._root / corpus / snapshot
+        return self._root / corpus / _name(snapshot, max(self._generations(corpus, snapshot), default=0))
 
     def holds(self, corpus: str, snapshot: str) -> bool:
         """Whether the snapshot's index is there: a folder under its own name is whole."""
-        return self.path(corpus, snapshot).is_dir()
+        return bool(self._generations(corpus, snapshot))
+
+    def stamp(self, corpus: str, snapshot: str) -> str:
+        """What `replace` changes: the number of the folder that counts. "" where there is none."""
+        return str(max(self._generations(corpus, snapshot), default=""))
 
     def corpora(self) -> list[str]:
         """The names of the corpora that have a folder here."""
@@ -88,10 +96,18 @@ class IndexFolders:
 
     def write(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
         """Write the index durably; it appears under its name in one rename. A folder already there is whole."""
-        final = self.path(corpus, snapshot)
-        if final.is_dir():
-            return
-        draft = final.with_name(f".{snapshot}.tmp")
+        if not self.holds(corpus, snapshot):
+            self._write(self._root / corpus / snapshot, contents)
+
+    def replace(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
+        """Write the index under the next number, where it counts from then on, and remove the earlier ones."""
+        earlier = self._generations(corpus, snapshot)
+        self._write(self._root / corpus / _name(snapshot, max(earlier, default=-1) + 1), contents)
+        for number in earlier:
+            _remove(self._root / corpus / _name(snapshot, number))
+
+    def _write(self, final: Path, contents: IndexContents) -> None:
+        draft = final.with_name(f".{final.name}.tmp")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         _save_rows(draft, contents)
@@ -107,6 +123,15 @@ class IndexFolders:
         draft.rename(final)
         _sync(final.parent)
 
+    def _generations(self, corpus: str, snapshot: str) -> list[int]:
+        """The numbers of the snapshot's folders."""
+        try:
+            names = [folder.name for folder in (self._root / corpus).iterdir()]
+        except FileNotFoundError:
+            return []
+        split = (name.partition(".") for name in names)
+        return [int(number or "0") for name, _, number in split if name == snapshot and (number or "0").isdigit()]
+
     def open(self, corpus: str, snapshot: str) -> FolderIndex:
         """Open what `write` wrote.
 
@@ -114,22 +139,15 @@ class IndexFolders:
             IndexMissing: There is none.
             IndexOutdated: An earlier version wrote it.
         """
-        folder = self.path(corpus, snapshot)
-        if not folder.is_dir():
-            raise IndexMissing(corpus, snapshot)
-        try:
-            said = json.loads((folder / LABELS).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise IndexOutdated(corpus, "labels") from None
-        with np.load(folder / ROWS, allow_pickle=False) as saved:
-            documents = DocumentColumn(saved["documents"].astype("S16"))
-            kinds = tuple(Labels(row["tenant"], tuple(row["groups"]), row["attributes"]) for row in said["labels"])
-            rows = Rows(documents, LabelColumn(kinds, saved["labels"]), saved["document"], saved["start"], saved["end"])
-        partitions = {
-            tenant: _open_partition(folder / str(number), first, after, said["embedders"])
-            for number, (tenant, first, after) in enumerate(rows.tenants())
-        }
-        return FolderIndex(rows, tuple(said["embedders"]), partitions, Admission.of(rows))
+        while True:
+            folder = self.path(corpus, snapshot)
+            if not self.holds(corpus, snapshot):
+                raise IndexMissing(corpus, snapshot)
+            try:
+                return _open(folder, corpus)
+            except (OSError, RuntimeError, IndexOutdated):
+                if self.path(corpus, snapshot) == folder:
+                    raise  # else it was replaced and removed while it was opened
 
     def faults(self, corpus: str, snapshot: str) -> list[str]:
         """What is wrong with the index's files: missing, unexpected, or of other bytes than were written."""
@@ -148,16 +166,41 @@ class IndexFolders:
         return missing + other
 
     def keep_only(self, corpus: str, snapshots: Collection[str]) -> None:
-        """Remove the folders of other snapshots and what a crash left half-written."""
+        """Remove the folders of other snapshots, those built anew since, and what a crash left half-written."""
+        kept = {self.path(corpus, snapshot).name for snapshot in snapshots}
         for folder in (self._root / corpus).glob("*"):
             if folder.name.startswith("."):  # what a crash left
                 shutil.rmtree(folder, ignore_errors=True)
-            elif folder.name not in snapshots:
-                # Renamed first: under its own name a folder is whole, even if this process dies while it removes it.
-                gone = folder.with_name(f".{folder.name}.gone")
-                shutil.rmtree(gone, ignore_errors=True)
-                folder.rename(gone)
-                shutil.rmtree(gone, ignore_errors=True)
+            elif folder.name not in kept:
+                _remove(folder)
+
+
+def _name(snapshot: str, generation: int) -> str:
+    return f"{snapshot}.{generation}" if generation else snapshot
+
+
+def _remove(folder: Path) -> None:
+    """Renamed first: under its own name a folder is whole, even if this process dies while it removes it."""
+    gone = folder.with_name(f".{folder.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _open(folder: Path, corpus: str) -> FolderIndex:
+    try:
+        said = json.loads((folder / LABELS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise IndexOutdated(corpus, "labels") from None
+    with np.load(folder / ROWS, allow_pickle=False) as saved:
+        documents = DocumentColumn(saved["documents"].astype("S16"))
+        kinds = tuple(Labels(row["tenant"], tuple(row["groups"]), row["attributes"]) for row in said["labels"])
+        rows = Rows(documents, LabelColumn(kinds, saved["labels"]), saved["document"], saved["start"], saved["end"])
+    partitions = {
+        tenant: _open_partition(folder / str(number), first, after, said["embedders"])
+        for number, (tenant, first, after) in enumerate(rows.tenants())
+    }
+    return FolderIndex(rows, tuple(said["embedders"]), partitions, Admission.of(rows))
 
 
 def _open_partition(folder: Path, first: int, after: int, embedders: Sequence[str]) -> Partition:

@@ -19,7 +19,7 @@ KINDS: list[Kind] = ["flat", "ivf", "hnsw"]
 
 
 def unit(vectors: NDArray[np.float32]) -> Vectors:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 @cache
@@ -43,8 +43,8 @@ def index_of(kind: Kind) -> FaissIndex:
 
 
 def exact(query: Vectors, k: int, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    scores: NDArray[np.float32] = np.sort((clusters() @ query)[mask])[::-1][:k]
-    return scores
+    scores = np.asarray(clusters() @ query)[mask]
+    return np.sort(scores)[::-1][:k]
 
 
 def some(share: float, seed: int) -> NDArray[np.bool_]:
