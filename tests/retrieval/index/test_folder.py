@@ -1,7 +1,6 @@
 """Index folders: whole or not there, built anew under readers, whatever the kind."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -107,9 +107,7 @@ def test_killed_at_any_step_a_whole_index_is_left(
     indexes.replace(CORPUS, SNAPSHOT, contents())
     calls = 0
     name = f"retrieval.index.folder.{step}"
-    real: Callable[..., object] = {"shutil.rmtree": shutil.rmtree, "Path.rename": Path.rename}.get(step) or getattr(
-        module, step
-    )
+    real: Callable[..., object] = attrgetter(step)(module)
 
     def dies(*given: object, **named: object) -> object:
         nonlocal calls
