@@ -1,8 +1,8 @@
 """Made-up corpora of any size, always the same: vectors with the neighbourhoods of real ones, words as Zipf found them.
 
 Vectors, 384 dimensions, are sums of Gaussians whose variance falls with the dimension as 1/i, as the spectrum of real
-embeddings does: 200 subjects, 4,000 topics (.6 subject), documents of 5 chunks (.7 topic), chunks (.84 document). A
-question is .75 of a chunk. Words: 50 a chunk, the rank r with a probability as 1 / (r + 50): stop words are left out.
+embeddings does: 200 subjects, 4,000 topics (.6 subject), documents of 5 chunks (.85 topic), chunks (.9 document). A
+question is .8 of a chunk. Words: 50 a chunk, the rank r with a probability as 1 / (r + 50): stop words are left out.
 """
 
 from collections.abc import Iterator, Sequence
@@ -72,20 +72,20 @@ def make(rows: int, folder: Path) -> Made:
     subject_of = random.integers(0, SUBJECTS, TOPICS)
     topics = _mixed(subjects[subject_of], _gauss(random, TOPICS), 0.6)
     topic_of = random.integers(0, TOPICS, documents)
-    centres = _mixed(topics[topic_of], _gauss(random, documents), 0.7)
+    centres = _mixed(topics[topic_of], _gauss(random, documents), 0.85)
     vectors = np.lib.format.open_memmap(folder / "vectors.npy", "w+", np.float32, (rows, DIMENSIONS))
     for start in range(0, rows, 50_000):
         of = document[start : start + 50_000]
-        vectors[start : start + 50_000] = _unit(_mixed(centres[of], _gauss(random, len(of)), 0.84))
+        vectors[start : start + 50_000] = _unit(_mixed(centres[of], _gauss(random, len(of)), 0.9))
     vectors.flush()
     asked = random.integers(0, rows, QUESTIONS)
-    questions = _unit(_mixed(vectors[np.sort(asked)], _unit(_gauss(random, QUESTIONS)), 0.75))
+    questions = _unit(_mixed(vectors[np.sort(asked)], _unit(_gauss(random, QUESTIONS)), 0.8))
     words = _words(random, rows)
     sets = [random.choice(words[row], WORDS_PER_QUESTION, replace=False) for row in np.sort(asked).tolist()]
-    start = (np.arange(rows) % CHUNKS_PER_DOCUMENT * 800).astype(np.int32)
+    begins = (np.arange(rows) % CHUNKS_PER_DOCUMENT * 800).astype(np.int32)
     names = np.array([f"{i:016x}" for i in range(documents)], dtype="S16")
     labels = _labels(documents, subject_of[topic_of] % 10 == 0)
-    held = Rows(DocumentColumn(np.stack([names, names], axis=1)), labels, document, start, start + 800)
+    held = Rows(DocumentColumn(np.stack([names, names], axis=1)), labels, document, begins, begins + 800)
     return Made(IndexContents(held, {"made": vectors}, words), questions, [dict.fromkeys(some, 1.0) for some in sets])
 
 
