@@ -43,6 +43,10 @@ class IndexSettings(BaseModel):
         "faiss",
         description="`faiss`: folders under ASSAY_HOME. `postgres`: tables with pgvector. `milvus`: collections.",
     )
+    kind: Literal["auto", "flat", "ivf", "hnsw"] = Field(
+        "auto", description="Of the vectors in folders; `auto`: `flat`, and `ivf` from `quantised_from` rows on."
+    )
+    quantised_from: int = Field(100_000, ge=1, description="Chunks of one tenant from which `auto` takes `ivf`.")
     url: SecretStr | None = Field(
         None, description="Of the server. `postgres`: by default the `database_url`; `milvus`: a file under ASSAY_HOME."
     )

@@ -21,7 +21,7 @@ from retrieval.contract.model import Contract
 from retrieval.embedders.port import Embedder, Vectors
 from retrieval.errors import CorpusNotFound, IndexOutdated, SnapshotNotFound
 from retrieval.ids import digest
-from retrieval.index.contents import IndexContents, Rows
+from retrieval.index.contents import DocumentColumn, IndexContents, LabelColumn, Rows
 from retrieval.index.port import IndexStore
 from retrieval.parsing import PARSER
 from retrieval.sources.port import Progress
@@ -98,15 +98,25 @@ class Publisher:
         Raises:
             IndexOutdated: The snapshot was made with other models or rules, so the same index cannot be made.
         """
-        if self.indexes.holds(corpus, snapshot_id):
-            return
+        if not self.indexes.holds(corpus, snapshot_id):
+            self.indexes.write(corpus, snapshot_id, self._contents_of(corpus, snapshot_id))
+
+    def reindex(self, corpus: str, snapshot_id: str) -> None:
+        """Put a new index of a known snapshot in the place of the one that is there, as the settings now say.
+
+        Raises:
+            IndexOutdated: The snapshot was made with other models or rules, so the same index cannot be made.
+        """
+        self.indexes.replace(corpus, snapshot_id, self._contents_of(corpus, snapshot_id))
+
+    def _contents_of(self, corpus: str, snapshot_id: str) -> IndexContents:
         members = self.store.members(corpus, snapshot_id)
         if json.loads(self._manifest(corpus, members)) != made_of(self.store.manifest(corpus, snapshot_id)):
             raise IndexOutdated(corpus, f"index of the snapshot {snapshot_id}, made with other models or rules,")
         rows = self.rows(members)
         for embedder in self.embedders:
             self._embed(embedder, rows, silent)
-        self.indexes.write(corpus, snapshot_id, self.contents(members, rows))
+        return self.contents(members, rows)
 
     def active(self, corpus: str) -> list[str]:
         """The snapshot that serves, if there is one."""
@@ -233,11 +243,11 @@ def _sha256(text: str) -> str:
 
 
 def _positions(members: Sequence[Member], rows: Sequence[ChunkRow]) -> Rows:
-    documents = tuple((member.doc_id, member.version) for member in members)
+    documents = [(member.doc_id, member.version) for member in members]
     number = {key: i for i, key in enumerate(documents)}
     return Rows(
-        documents,
-        tuple(member.labels for member in members),
+        DocumentColumn.of(documents),
+        LabelColumn.of([member.labels for member in members]),
         np.array([number[row.doc_id, row.version] for row in rows], dtype=np.int32),
         np.array([row.start for row in rows], dtype=np.int32),
         np.array([row.end for row in rows], dtype=np.int32),

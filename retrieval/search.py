@@ -29,11 +29,12 @@ class Reader:
     def __init__(self, store: CorpusStore, indexes: IndexStore, max_cached_chars: int = 20_000_000) -> None:
         self._store = store
         self._indexes = indexes
-        self._open: dict[tuple[str, str], SnapshotIndex] = {}
+        self._open: dict[tuple[str, str], tuple[str, SnapshotIndex]] = {}
         self._documents: OrderedDict[tuple[str, str], Document] = OrderedDict()
         self._cached_chars = 0
         self._max_cached_chars = max_cached_chars
         self._lock = threading.Lock()
+        self._reopening = threading.Lock()
 
     def current(self, corpus: str) -> tuple[str, SnapshotIndex]:
         """The snapshot that serves, opened once and kept until another one serves.
@@ -64,14 +65,24 @@ class Reader:
 
     def _opened(self, corpus: str, snapshot: str) -> SnapshotIndex:
         key = (corpus, snapshot)
+        stamp = self._indexes.stamp(corpus, snapshot)
         with self._lock:
             if key not in self._open:
                 found = self._indexes.open(corpus, snapshot)
                 kept = [known for known in self._open if known[0] == corpus][-SNAPSHOTS_OPEN + 1 :]
                 self._open = {known: i for known, i in self._open.items() if known[0] != corpus or known in kept}
-                self._open[key] = found
+                self._open[key] = stamp, found
             self._open[key] = self._open.pop(key)  # the last one used stays longest
-            return self._open[key]
+            opened_as, found = self._open[key]
+        # Only one thread opens what was built anew; the others go on with what they have.
+        if stamp and stamp != opened_as and self._reopening.acquire(blocking=False):
+            try:
+                found = self._indexes.open(corpus, snapshot)
+                with self._lock:
+                    self._open[key] = stamp, found
+            finally:
+                self._reopening.release()
+        return found
 
     def document(self, doc_id: str, version: str) -> Document:
         """One document version, from memory where it was read lately."""

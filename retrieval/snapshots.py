@@ -117,12 +117,24 @@ class Snapshots:
 
         Raises:
             SnapshotNotFound: The corpus has no such snapshot.
-            IndexOutdated: It was made with other models or rules.
+            IndexOutdated: It has no index, and was made with other models or rules.
             IngestRunning: An ingest holds the corpus.
         """
         self.store.snapshot(corpus, name)
         with storage_failures(), self.locks.hold(corpus):
             self.publisher.rebuild(corpus, name)
+
+    def reindex(self, corpus: str, name: str) -> None:
+        """Build a snapshot's index anew from stored vectors, of the kind that the settings say, while the old serves.
+
+        Raises:
+            SnapshotNotFound: The corpus has no such snapshot.
+            IndexOutdated: It has no index, and was made with other models or rules.
+            IngestRunning: An ingest holds the corpus.
+        """
+        self.store.snapshot(corpus, name)
+        with storage_failures(), self.locks.hold(corpus):
+            self.publisher.reindex(corpus, name)
 
     def rollback(self, corpus: str) -> str:
         """Make the snapshot serve that served before the one that does now. Returns its id.

@@ -28,7 +28,7 @@ DOORS = {
     "sentence_transformers": ("retrieval/embedders/", "retrieval/rerankers/"),
     "torch": ("retrieval/embedders/", "retrieval/rerankers/"),
     "onnxruntime": ("retrieval/onnx.py",),
-    "pymilvus": ("retrieval/index/milvus.py", "retrieval/index/milvus_rows.py"),
+    "pymilvus": ("retrieval/index/milvus_server.py", "retrieval/index/milvus_rows.py"),
     "faiss": ("retrieval/index/faiss.py",),
     "psycopg": ("retrieval/index/postgres",),
     "pgvector": ("retrieval/index/postgres",),

@@ -3,6 +3,7 @@
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,17 @@ from rich.table import Table
 from app.commands.shared import Corpus, Json, err, out, print_breaches, print_json, progress_bar, services_for
 
 corpus = typer.Typer(no_args_is_help=True, help="Contracts and snapshots of a corpus.")
+
+
+class IndexKind(StrEnum):
+    """The values of the setting retrieval.index.kind."""
+
+    AUTO = "auto"
+    FLAT = "flat"
+    IVF = "ivf"
+    HNSW = "hnsw"
+
+
 SnapshotId = Annotated[str | None, typer.Argument(help="A snapshot's id or its first digits. Default: what serves.")]
 
 
@@ -121,6 +133,21 @@ def rollback(name: Corpus = None) -> None:
         chosen = services.settings.corpus
         found = services.snapshots.rollback(chosen)
     out.print(f"'{escape(chosen)}' serves [bold]{found}[/] again.")
+
+
+@corpus.command()
+def reindex(
+    snapshot: SnapshotId = None,
+    kind: Annotated[IndexKind | None, typer.Option(help="Default: as the settings say.")] = None,
+    name: Corpus = None,
+) -> None:
+    """Build a snapshot's index anew from stored vectors and put it in the old one's place while that serves."""
+    chosen_kind = {"retrieval": {"index": {"kind": kind.value}}} if kind else {}
+    with services_for(corpus=name, **chosen_kind) as services:
+        chosen = services.settings.corpus
+        found = services.snapshots.find(chosen, snapshot)
+        services.snapshots.reindex(chosen, found)
+    out.print(f"The index of [bold]{found}[/] was built anew.")
 
 
 @corpus.command()

@@ -7,9 +7,9 @@ from typing import Any
 
 import bm25s
 import numpy as np
-from numpy.typing import NDArray
 
 from retrieval.fusion import Hits
+from retrieval.index.admission import Allowed
 
 FOLDER = "bm25"
 K1, B = 1.2, 0.5
@@ -34,25 +34,27 @@ class BM25Index:
 
     @classmethod
     def open(cls, folder: Path) -> "BM25Index":
-        """Open what `save` wrote."""
+        """Open what `save` wrote; it is mapped, not read."""
         path = folder / FOLDER
-        return cls(bm25s.BM25.load(str(path), mmap=False) if path.is_dir() else None)
+        return cls(bm25s.BM25.load(str(path), mmap=True) if path.is_dir() else None)
 
     def save(self, folder: Path) -> None:
         """Write into `folder`; the caller makes the folder durable and visible."""
         if self._bm25 is not None:
             self._bm25.save(str(folder / FOLDER), show_progress=False)
 
-    def search(self, words: Mapping[str, float], k: int, allowed: NDArray[np.bool_]) -> Hits:
-        """The best `k` of the `allowed` rows, (n,) bool, that hold one of the words; each counts with its weight."""
+    def search(self, words: Mapping[str, float], k: int, allowed: Allowed) -> Hits:
+        """The best `k` of the `allowed` rows that hold one of the words; each counts with its weight."""
         if self._bm25 is None or not words:
             return Hits(np.empty(0, np.int64), np.empty(0, np.float32))
         scores = np.zeros(len(allowed), dtype=np.float32)
         for weight in sorted(set(words.values())):
             of_weight = sorted(word for word, given in words.items() if given == weight)
             scores += np.float32(weight) * np.asarray(self._bm25.get_scores(of_weight), dtype=np.float32)
-        scores *= allowed
-        k = min(k, int(np.count_nonzero(scores > 0)))
-        rows = np.argpartition(-scores, k - 1)[:k] if k else np.empty(0, np.int64)
+        if not allowed.everything:
+            scores *= allowed.mask
+        rows = np.flatnonzero(scores > 0)
+        if len(rows) > k:
+            rows = rows[np.argpartition(-scores[rows], k - 1)[:k]]
         rows = rows[np.lexsort((rows, -scores[rows]))]
         return Hits(rows.astype(np.int64), scores[rows])

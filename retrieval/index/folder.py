@@ -1,4 +1,8 @@
-"""Indexes as folders, one for each snapshot: its rows and labels, and for each tenant its vectors and its words."""
+"""Indexes as folders, one for each snapshot: its rows and labels, and for each tenant its vectors and its words.
+
+The folder has the snapshot's name, or that with a number after a dot where it was built anew: the highest counts. Under
+such a name a folder is whole from its first moment to its last.
+"""
 
 import hashlib
 import json
@@ -9,19 +13,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from retrieval.config import IndexSettings
 from retrieval.embedders.port import Vectors
 from retrieval.errors import IndexMissing, IndexOutdated
 from retrieval.fusion import Hits, best
+from retrieval.index.admission import Admission, Allowed
 from retrieval.index.bm25 import BM25Index
-from retrieval.index.contents import IndexContents, Rows
-from retrieval.index.faiss import FaissIndex
+from retrieval.index.contents import DocumentColumn, IndexContents, LabelColumn, Rows
+from retrieval.index.faiss import FaissIndex, Kind
 from retrieval.index.port import ChunkPlace
 from retrieval.types import SHARED, Labels, Scope
 
 ROWS, LABELS, VECTORS, CHECKSUMS = "rows.npz", "labels.json", "vectors", "checksums.json"
 FORMAT = 2
+_DEFAULTS = IndexSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class FolderIndex:
     rows: Rows
     embedders: Collection[str]
     partitions: Mapping[str, Partition]
+    admission: Admission
 
     def nearest(self, embedder: str, query: Vectors, k: int, scope: Scope) -> Hits:
         """The best `k` admitted rows by inner product."""
@@ -55,12 +62,11 @@ class FolderIndex:
         held = self.rows
         return [(*held.documents[held.document[row]], int(held.start[row]), int(held.end[row])) for row in rows]
 
-    def _search(self, scope: Scope, k: int, ask: Callable[[Partition, NDArray[np.bool_]], Hits]) -> Hits:
-        admitted = self.rows.admitted(scope)[self.rows.document] if len(self.rows) else np.empty(0, np.bool_)
+    def _search(self, scope: Scope, k: int, ask: Callable[[Partition, Allowed], Hits]) -> Hits:
         found = []
         for tenant in dict.fromkeys((scope.access.tenant, SHARED)):
             if part := self.partitions.get(tenant):
-                hits = ask(part, admitted[part.first : part.after])
+                hits = ask(part, self.admission.allowed(scope, tenant))
                 found.append(Hits(hits.rows + part.first, hits.scores))
         return best(found, k)
 
@@ -68,16 +74,21 @@ class FolderIndex:
 class IndexFolders:
     """The index folders under `root`, one per corpus and snapshot."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, settings: IndexSettings = _DEFAULTS) -> None:
         self._root = root
+        self._settings = settings
 
     def path(self, corpus: str, snapshot: str) -> Path:
         """Where the snapshot's index lies, or would lie."""
-        return self._root / corpus / snapshot
+        return self._root / corpus / _name(snapshot, max(self._generations(corpus, snapshot), default=0))
 
     def holds(self, corpus: str, snapshot: str) -> bool:
         """Whether the snapshot's index is there: a folder under its own name is whole."""
-        return self.path(corpus, snapshot).is_dir()
+        return bool(self._generations(corpus, snapshot))
+
+    def stamp(self, corpus: str, snapshot: str) -> str:
+        """What `replace` changes: the number of the folder that counts. "" where there is none."""
+        return str(max(self._generations(corpus, snapshot), default=""))
 
     def corpora(self) -> list[str]:
         """The names of the corpora that have a folder here."""
@@ -85,10 +96,18 @@ class IndexFolders:
 
     def write(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
         """Write the index durably; it appears under its name in one rename. A folder already there is whole."""
-        final = self.path(corpus, snapshot)
-        if final.is_dir():
-            return
-        draft = final.with_name(f".{snapshot}.tmp")
+        if not self.holds(corpus, snapshot):
+            self._write(self._root / corpus / snapshot, contents)
+
+    def replace(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
+        """Write the index under the next number, where it counts from then on, and remove the earlier ones."""
+        earlier = self._generations(corpus, snapshot)
+        self._write(self._root / corpus / _name(snapshot, max(earlier, default=-1) + 1), contents)
+        for number in earlier:
+            _remove(self._root / corpus / _name(snapshot, number))
+
+    def _write(self, final: Path, contents: IndexContents) -> None:
+        draft = final.with_name(f".{final.name}.tmp")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         _save_rows(draft, contents)
@@ -96,13 +115,22 @@ class IndexFolders:
             folder = draft / str(number)
             for name, vectors in contents.vectors.items():
                 (folder / VECTORS / name).mkdir(parents=True)
-                FaissIndex.build(vectors[first:after]).save(folder / VECTORS / name)
+                FaissIndex.write(folder / VECTORS / name, vectors[first:after], _kind(self._settings, after - first))
             BM25Index.build(contents.words[first:after]).save(folder)
         sums = {path.relative_to(draft).as_posix(): _file_sha256(path) for path in _files(draft)}
         (draft / CHECKSUMS).write_text(json.dumps(sums, sort_keys=True), encoding="utf-8")
         _sync_tree(draft)
         draft.rename(final)
         _sync(final.parent)
+
+    def _generations(self, corpus: str, snapshot: str) -> list[int]:
+        """The numbers of the snapshot's folders."""
+        try:
+            names = [folder.name for folder in (self._root / corpus).iterdir()]
+        except FileNotFoundError:
+            return []
+        split = (name.partition(".") for name in names)
+        return [int(number or "0") for name, _, number in split if name == snapshot and (number or "0").isdigit()]
 
     def open(self, corpus: str, snapshot: str) -> FolderIndex:
         """Open what `write` wrote.
@@ -111,23 +139,15 @@ class IndexFolders:
             IndexMissing: There is none.
             IndexOutdated: An earlier version wrote it.
         """
-        folder = self.path(corpus, snapshot)
-        if not folder.is_dir():
-            raise IndexMissing(corpus, snapshot)
-        try:
-            said = json.loads((folder / LABELS).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise IndexOutdated(corpus, "labels") from None
-        with np.load(folder / ROWS, allow_pickle=False) as saved:
-            documents = tuple((str(doc_id), str(version)) for doc_id, version in saved["documents"])
-            kinds = [Labels(row["tenant"], tuple(row["groups"]), row["attributes"]) for row in said["labels"]]
-            labels = tuple(kinds[kind] for kind in saved["labels"])
-            rows = Rows(documents, labels, saved["document"], saved["start"], saved["end"])
-        partitions = {
-            tenant: _open_partition(folder / str(number), first, after, said["embedders"])
-            for number, (tenant, first, after) in enumerate(rows.tenants())
-        }
-        return FolderIndex(rows, tuple(said["embedders"]), partitions)
+        while True:
+            folder = self.path(corpus, snapshot)
+            if not self.holds(corpus, snapshot):
+                raise IndexMissing(corpus, snapshot)
+            try:
+                return _open(folder, corpus)
+            except (OSError, RuntimeError, IndexOutdated):
+                if self.path(corpus, snapshot) == folder:
+                    raise  # else it was replaced and removed while it was opened
 
     def faults(self, corpus: str, snapshot: str) -> list[str]:
         """What is wrong with the index's files: missing, unexpected, or of other bytes than were written."""
@@ -146,19 +166,44 @@ class IndexFolders:
         return missing + other
 
     def keep_only(self, corpus: str, snapshots: Collection[str]) -> None:
-        """Remove the folders of other snapshots and what a crash left half-written."""
+        """Remove the folders of other snapshots, those built anew since, and what a crash left half-written."""
+        kept = {self.path(corpus, snapshot).name for snapshot in snapshots}
         for folder in (self._root / corpus).glob("*"):
             if folder.name.startswith("."):  # what a crash left
                 shutil.rmtree(folder, ignore_errors=True)
-            elif folder.name not in snapshots:
-                # Renamed first: under its own name a folder is whole, even if this process dies while it removes it.
-                gone = folder.with_name(f".{folder.name}.gone")
-                shutil.rmtree(gone, ignore_errors=True)
-                folder.rename(gone)
-                shutil.rmtree(gone, ignore_errors=True)
+            elif folder.name not in kept:
+                _remove(folder)
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _name(snapshot: str, generation: int) -> str:
+    return f"{snapshot}.{generation}" if generation else snapshot
+
+
+def _remove(folder: Path) -> None:
+    """Renamed first: under its own name a folder is whole, even if this process dies while it removes it."""
+    gone = folder.with_name(f".{folder.name}.gone")
+    shutil.rmtree(gone, ignore_errors=True)
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def _open(folder: Path, corpus: str) -> FolderIndex:
+    try:
+        said = json.loads((folder / LABELS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise IndexOutdated(corpus, "labels") from None
+    with np.load(folder / ROWS, allow_pickle=False) as saved:
+        documents = DocumentColumn(saved["documents"].astype("S16"))
+        kinds = tuple(Labels(row["tenant"], tuple(row["groups"]), row["attributes"]) for row in said["labels"])
+        rows = Rows(documents, LabelColumn(kinds, saved["labels"]), saved["document"], saved["start"], saved["end"])
+    partitions = {
+        tenant: _open_partition(folder / str(number), first, after, said["embedders"])
+        for number, (tenant, first, after) in enumerate(rows.tenants())
+    }
+    return FolderIndex(rows, tuple(said["embedders"]), partitions, Admission.of(rows))
 
 
 def _open_partition(folder: Path, first: int, after: int, embedders: Sequence[str]) -> Partition:
@@ -166,21 +211,27 @@ def _open_partition(folder: Path, first: int, after: int, embedders: Sequence[st
     return Partition(first, after, dense, BM25Index.open(folder))
 
 
+def _kind(settings: IndexSettings, rows: int) -> Kind:
+    """Which kind of index so many rows of one tenant get."""
+    if settings.kind == "auto":
+        return "ivf" if rows >= settings.quantised_from else "flat"
+    return settings.kind
+
+
 def _save_rows(folder: Path, contents: IndexContents) -> None:
     """Rows as arrays; labels as JSON, each combination once."""
     rows = contents.rows
-    kinds: dict[str, int] = {}
-    of = [kinds.setdefault(json.dumps(asdict(labels), sort_keys=True), len(kinds)) for labels in rows.labels]
     np.savez(
         folder / ROWS,
-        documents=np.array(rows.documents, dtype="U16").reshape(-1, 2),
-        labels=np.array(of, dtype=np.int32),
+        documents=rows.documents.names,
+        labels=rows.labels.kind,
         document=rows.document,
         start=rows.start,
         end=rows.end,
     )
-    said = {"format": FORMAT, "embedders": sorted(contents.vectors), "labels": [json.loads(kind) for kind in kinds]}
-    (folder / LABELS).write_text(json.dumps(said), encoding="utf-8")
+    kinds = [asdict(kind) for kind in rows.labels.kinds]
+    said = {"format": FORMAT, "embedders": sorted(contents.vectors), "labels": kinds}
+    (folder / LABELS).write_text(json.dumps(said, sort_keys=True), encoding="utf-8")
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Indexes in Milvus: a cluster by its address, or one file by milvus-lite. The only door to pymilvus.
+"""Indexes in Milvus: a cluster by its address, or one file by milvus-lite.
 
 An index is three kinds of collections under one key, a hash of corpus and snapshot: one of vectors for each embedder,
 one of words, one of what is said of both. A row of the catalogue, inserted last, makes it visible. Labels come in few
@@ -7,19 +7,16 @@ nothing but numbers.
 """
 
 import json
-import logging
-import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymilvus import MilvusClient, MilvusException
 
 from retrieval.config import IndexSettings
 from retrieval.embedders.port import Vectors
-from retrieval.errors import IndexMissing, IndexOutdated, StoreUnavailable, Unsupported
+from retrieval.errors import IndexMissing, IndexOutdated, Unsupported
 from retrieval.fusion import Hits
 from retrieval.index.contents import IndexContents
 from retrieval.index.milvus_rows import (
@@ -29,27 +26,23 @@ from retrieval.index.milvus_rows import (
     Words,
     dense_schema,
     fill_rows,
-    label_kinds,
     lines,
     meta_schema,
     word_rows,
     words_schema,
 )
+from retrieval.index.milvus_server import CATALOGUE, EXACT, CollectionMissing, Server
 from retrieval.index.port import ChunkPlace
 from retrieval.types import SHARED, Labels, Scope
 
 FORMAT = 1
-CATALOGUE = "assay_indexes"
-EXACT = "FLAT"
-_NOT_FOUND = 100
-logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs what it raises, with addresses
 
 
 @dataclass(frozen=True, slots=True)
 class MilvusIndex:
     """A snapshot's collections, open for searching."""
 
-    server: "_Server"
+    server: Server
     corpus: str
     snapshot: str
     embedders: Sequence[str]
@@ -118,7 +111,7 @@ class MilvusIndex:
     def _ask(self, call: str, **values: object) -> Any:
         try:
             return self.server.ask(call, **values)
-        except _CollectionMissing:
+        except CollectionMissing:
             raise IndexMissing(self.corpus, self.snapshot) from None
 
 
@@ -129,7 +122,7 @@ class MilvusIndexes:
         """Does not connect yet. Without an address it is a file under `root`, by milvus-lite."""
         uri = settings.url.get_secret_value() if settings.url else str(root / "milvus.db")
         token = settings.token.get_secret_value() if settings.token else ""
-        self._server = _Server(uri, token, settings.timeout_s)
+        self._server = Server(uri, token, settings.timeout_s)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -155,7 +148,8 @@ class MilvusIndexes:
             return
         names, server = Collections.of(corpus, snapshot), self._server
         self._drop(names)  # what a write that was killed has left
-        kinds, kind_of = label_kinds(contents.rows)
+        kinds = contents.rows.labels.kinds
+        kind_of = contents.rows.labels.kind[contents.rows.document].tolist()
         vocabulary = Words.of(contents)
         for number, embedder in enumerate(sorted(contents.vectors)):
             vectors = contents.vectors[embedder]
@@ -188,7 +182,7 @@ class MilvusIndexes:
             raise IndexOutdated(corpus, f"collections of format {FORMAT}")
         try:
             rows = self._server.every(Collections.of(corpus, snapshot).meta, ["part", "text"])
-        except _CollectionMissing:
+        except CollectionMissing:
             raise IndexMissing(corpus, snapshot) from None
         said = json.loads("".join(row["text"] for row in sorted(rows, key=lambda row: row["part"])))
         kinds = tuple(Labels(k["tenant"], tuple(k["groups"]), k["attributes"]) for k in said["kinds"])
@@ -202,6 +196,18 @@ class MilvusIndexes:
             Words.read(said["words"]),
         )
 
+    def replace(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
+        """Indexes on a server are rebuilt by its own means.
+
+        Raises:
+            Unsupported: Always.
+        """
+        raise Unsupported("Only indexes in folders are built anew. On a server, use its own commands, or ingest again.")
+
+    def stamp(self, corpus: str, snapshot: str) -> str:
+        """Always the same: nothing is replaced behind who has it open."""
+        return snapshot
+
     def faults(self, corpus: str, snapshot: str) -> list[str]:
         """What is wrong with the index's collections: missing, or of another number of rows than was written."""
         known = self._known(corpus, snapshot)
@@ -213,7 +219,7 @@ class MilvusIndexes:
         for part, name in parts.items():
             try:
                 counted = self._server.ask("query", collection_name=name, filter="", output_fields=["count(*)"])
-            except _CollectionMissing:
+            except CollectionMissing:
                 found.append(f"the collection of {part} is missing")
             else:
                 if counted[0]["count(*)"] != known["rows"]:
@@ -240,84 +246,6 @@ class MilvusIndexes:
         for name in self._server.ask("list_collections"):
             if names.owns(name):
                 self._server.ask("drop_collection", collection_name=name)
-
-
-class _CollectionMissing(Exception):
-    """The server has no collection of this name."""
-
-
-class _Server:
-    """One client, and its failures as one error that holds neither address nor token."""
-
-    def __init__(self, uri: str, token: str, timeout_s: float) -> None:
-        self._uri, self._token, self._timeout_s = uri, token, timeout_s
-        self._client: MilvusClient | None = None
-        self._lock = threading.Lock()
-        self._made: set[str] = set()
-
-    def close(self) -> None:
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-            self._client = None
-
-    def ask(self, call: str, **values: Any) -> Any:
-        """Call a method of the client."""
-        try:
-            return getattr(self._connected(), call)(timeout=self._timeout_s, **values)
-        except MilvusException as error:
-            if error.code == _NOT_FOUND or "not found" in str(error.message):
-                raise _CollectionMissing from None
-            raise StoreUnavailable(f"Milvus refused or could not be reached (code {error.code}). {_ADVICE}") from None
-        except (OSError, ConnectionError, ValueError) as error:
-            raise StoreUnavailable(f"Milvus could not be reached: {type(error).__name__}. {_ADVICE}") from None
-
-    def create(self, name: str, schema: Any, field: str, index: str) -> None:
-        """Make a collection with one index, by inner product; what is written is seen by whoever asks next."""
-        params = MilvusClient.prepare_index_params()
-        params.add_index(field, index_type=index, metric_type="IP")
-        self.ask(
-            "create_collection", collection_name=name, schema=schema, index_params=params, consistency_level="Strong"
-        )
-
-    def create_once(self, name: str) -> None:
-        """Make the catalogue where it is missing; of several processes that try, one does."""
-        if name in self._made:
-            return
-        if not self.ask("has_collection", collection_name=name):
-            try:
-                self.create(name, meta_schema(catalogue=True), "none", EXACT)
-            except StoreUnavailable:
-                if not self.ask("has_collection", collection_name=name):
-                    raise
-        self._made.add(name)
-
-    def insert(self, name: str, batches: Any) -> None:
-        for batch in batches:
-            self.ask("insert", collection_name=name, data=batch)
-
-    def every(self, name: str, fields: Sequence[str]) -> list[dict[str, Any]]:
-        """All rows of a small collection, page by page."""
-        self.create_once(CATALOGUE)
-        found: list[dict[str, Any]] = []
-        while True:
-            page = self.ask(
-                "query", collection_name=name, filter="", output_fields=list(fields), limit=1_000, offset=len(found)
-            )
-            found += page
-            if len(page) < 1_000:
-                return found
-
-    def _connected(self) -> MilvusClient:
-        with self._lock:
-            if self._client is None:
-                if "://" not in self._uri:
-                    Path(self._uri).parent.mkdir(parents=True, exist_ok=True)
-                self._client = MilvusClient(uri=self._uri, token=self._token, timeout=self._timeout_s)
-            return self._client
-
-
-_ADVICE = "Check retrieval.index.url, its token, and whether the server runs."
 
 
 def _hits(found: Sequence[tuple[int, float]], k: int) -> Hits:

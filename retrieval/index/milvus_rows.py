@@ -14,8 +14,7 @@ from retrieval.embedders.port import Vectors
 from retrieval.errors import Unsupported
 from retrieval.ids import digest
 from retrieval.index.bm25 import K1, B
-from retrieval.index.contents import IndexContents, Rows
-from retrieval.types import Labels
+from retrieval.index.contents import IndexContents
 
 MAX_LIMIT = 16_384
 """Most rows that Milvus gives for one query."""
@@ -110,20 +109,6 @@ class Words:
             vocabulary[tenant] = {word: (dimension + i, held) for i, (word, held) in enumerate(known)}
             dimension += len(known)
         return cls({t: rows for t, rows, _, _ in told}, {t: mean for t, _, mean, _ in told}, vocabulary)
-
-
-def label_kinds(rows: Rows) -> tuple[list[Labels], list[int]]:
-    """The distinct labels, and for each row the number of its own."""
-    numbers: dict[str, int] = {}
-    kinds: list[Labels] = []
-    of_document = []
-    for labels in rows.labels:
-        said = repr((labels.tenant, labels.groups, sorted(labels.attributes.items())))
-        if said not in numbers:
-            numbers[said] = len(kinds)
-            kinds.append(labels)
-        of_document.append(numbers[said])
-    return kinds, [of_document[int(document)] for document in rows.document]
 
 
 def dense_schema(dimensions: int) -> Any:

@@ -47,6 +47,14 @@ class IndexStore(Protocol):
         """Write an index: it is there whole afterwards, or, whatever happens meanwhile, not at all."""
         ...
 
+    def replace(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
+        """Write the index of a snapshot anew; until it is whole the earlier one serves. Who has that open goes on."""
+        ...
+
+    def stamp(self, corpus: str, snapshot: str) -> str:
+        """What `replace` changes: who has an index open under another stamp opens it again. "" where there is none."""
+        ...
+
     def open(self, corpus: str, snapshot: str) -> SnapshotIndex:
         """Open what `write` wrote.
 

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from retrieval.config import IndexSettings
 from retrieval.embedders.port import Vectors
-from retrieval.errors import IndexMissing, IndexOutdated, StoreUnavailable
+from retrieval.errors import IndexMissing, IndexOutdated, StoreUnavailable, Unsupported
 from retrieval.fusion import Hits
 from retrieval.index.bm25 import K1, B
 from retrieval.index.contents import IndexContents
@@ -165,6 +165,18 @@ class PostgresIndexes:
         if row[0] != FORMAT:
             raise IndexOutdated(corpus, f"tables of format {FORMAT}")
         return PostgresIndex(self._connections, corpus, snapshot, tuple(row[1]), tuple(row[2]), tuple(row[3]))
+
+    def replace(self, corpus: str, snapshot: str, contents: IndexContents) -> None:
+        """Indexes on a server are rebuilt by its own means.
+
+        Raises:
+            Unsupported: Always.
+        """
+        raise Unsupported("Only indexes in folders are built anew. On a server, use its own commands, or ingest again.")
+
+    def stamp(self, corpus: str, snapshot: str) -> str:
+        """Always the same: nothing is replaced behind who has it open."""
+        return snapshot
 
     def faults(self, corpus: str, snapshot: str) -> list[str]:
         """What is wrong with the index's tables: missing, or holding other rows than were written."""

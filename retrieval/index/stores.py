@@ -26,7 +26,7 @@ def _milvus(settings: IndexSettings, root: Path) -> IndexStore:
 
 
 STORES: Mapping[str, Callable[[IndexSettings, Path], IndexStore]] = {
-    "faiss": lambda settings, root: IndexFolders(root),
+    "faiss": lambda settings, root: IndexFolders(root, settings),
     "postgres": _postgres,
     "milvus": _milvus,
 }

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.embedders.port import Vectors
-from retrieval.index.contents import IndexContents, Rows
+from retrieval.index.contents import DocumentColumn, IndexContents, LabelColumn, Rows
 from retrieval.types import SHARED, Labels, Scope
 
 K1, B = 1.2, 0.5
@@ -33,8 +33,8 @@ def contents(docs: Sequence[Doc], seed: int = 0, dimensions: Mapping[str, int] =
     words = [list(chunk) for doc in docs for chunk in doc.chunks]
     rng = np.random.default_rng(seed)
     rows = Rows(
-        tuple((f"{i:016x}", f"{seed:016x}") for i in range(len(docs))),
-        tuple(doc.labels for doc in docs),
+        DocumentColumn.of([(f"{i:016x}", f"{seed:016x}") for i in range(len(docs))]),
+        LabelColumn.of([doc.labels for doc in docs]),
         np.repeat(np.arange(len(docs), dtype=np.int32), [len(doc.chunks) for doc in docs]).astype(np.int32),
         np.array([100 * j for doc in docs for j in range(len(doc.chunks))], dtype=np.int32),
         np.array([100 * j + 90 for doc in docs for j in range(len(doc.chunks))], dtype=np.int32),
