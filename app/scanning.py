@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -46,6 +47,9 @@ class Scan:
         self._traces = traces
         self._exact = sorted(_encoded(traces.words))
         self._windows, self._short = _windows(vectors)
+        # Compatibility forms are shorter than what they stand for, "ﬃ" for three letters: hence half of the shortest.
+        least = min(16, max(3, traces.shortest // 2))
+        self._readable = re.compile(f"[^\ufffd\x00-\x08\x0e-\x1f]{{{least},}}")
 
     def home(self, home: Path, progress: Progress) -> Iterator[Trace]:
         """Every file under a home, its name included. Links are not followed: what they lead to is not the home's."""
@@ -92,16 +96,21 @@ class Scan:
         """The forms in which a piece of a file tells of it."""
         if any(word in chunk for word in self._exact):
             yield "bytes"
-        if self._traces.in_text(chunk.decode("utf-8", "ignore")):
+        if self._traces.in_text(self._text(chunk)):
             yield "text"
-        zeros = chunk.count(0)
-        if zeros > len(chunk) // 5:
-            for encoding in ("utf-16-le", "utf-16-be", "utf-32-le"):
-                for shift in range(4 if encoding == "utf-32-le" else 2):
-                    if self._traces.in_text(chunk[shift:].decode(encoding, "ignore").replace("\0", " ")):
-                        yield encoding
+        for encoding, pattern in _WIDE.items() if chunk.count(0) > len(chunk) // 50 else ():
+            found = "\0".join(run[0].decode(encoding, "ignore") for run in pattern.finditer(chunk))
+            if found and self._traces.in_text(found):
+                yield encoding
         if self._has_vector(chunk):
             yield "vector"
+
+    def _text(self, chunk: bytes) -> str:
+        """What of a piece of a file is UTF-8 text: all of it, or, of other bytes, what a reader would see as text."""
+        try:
+            return chunk.decode("utf-8")
+        except UnicodeDecodeError:
+            return "\0".join(self._readable.findall(chunk.decode("utf-8", "replace")))
 
     def _has_vector(self, chunk: bytes) -> bool:
         if any(vector in chunk for vector in self._short):
@@ -185,6 +194,14 @@ def _opened(path: Path, head: bytes) -> AbstractContextManager[Readable] | None:
     if head[:1] == b"\x78" and len(head) > 1 and (head[0] * 256 + head[1]) % 31 == 0:
         return _Inflating(path)
     return None
+
+
+_WIDE = {
+    "utf-16-le": re.compile(rb"(?:[\t\n\r -\xff][\x00-\x05]){5,}+"),
+    "utf-16-be": re.compile(rb"(?:[\x00-\x05][\t\n\r -\xff]){5,}+"),
+    "utf-32-le": re.compile(rb"(?:[\t\n\r -\xff][\x00-\x05]\x00\x00){5,}+"),
+}
+"""Runs of letters in wider encodings: Latin, Greek and Cyrillic. Words in other scripts are looked for as bytes."""
 
 
 def _encoded(words: Iterable[str]) -> set[bytes]:

@@ -161,8 +161,8 @@ class Eraser:
     def own_hashes(self, keys: Collection[Key]) -> list[str]:
         """Under which vectors of these versions are kept that no other version needs."""
         chunkers = self.erasures.chunkers()
-        left = self.erasures.only_in(keys, self.publisher.text_hashes(sorted(keys), chunkers))
-        # What a window reads is not in a table: those of every version that stays are made again, until none is left.
+        left = self.publisher.text_hashes(sorted(keys), chunkers)
+        # What a window reads is in no table: those of every version that stays are made again.
         for batch in batches(sorted(set(self.erasures.keys()) - set(keys))):
             if not left:
                 break

@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+_PERCENT = re.compile("%[0-9a-fA-F]{2}")
+_ENTITY = re.compile(r"&(?:#\w+|\w+);?")
 _ESCAPE = re.compile(r"(?:\\u[0-9a-fA-F]{4})+|\\[ntrbf\"/\\]")
 
 
 def fold(text: str) -> str:
     """Text without case, compatibility forms (NFKC), invisible characters and runs of white space."""
-    text = _INVISIBLE.sub("", text)
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if text.isascii():
+        return " ".join(text.lower().split())
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).casefold())
     return " ".join(text.casefold().split())
 
 
@@ -24,9 +26,9 @@ def readings(text: str) -> Iterator[str]:
     yield fold(text)
     if "\\" in text:
         yield fold(_ESCAPE.sub(_unescaped, text))
-    if "&" in text and ";" in text:
+    if _ENTITY.search(text):
         yield fold(html.unescape(text))
-    if "%" in text:
+    if _PERCENT.search(text):
         yield fold(unquote(text, errors="ignore"))
 
 

@@ -39,6 +39,11 @@ class Traces:
         """How many characters of texts are looked for."""
         return len(self._text) + sum(map(len, self.short))
 
+    @property
+    def shortest(self) -> int:
+        """Characters of the shortest thing that is looked for."""
+        return min(map(len, (*self.words, *self.short)), default=RUN)
+
     def share(self, text: str) -> None:
         """Note a text that stays: what it has in common is no trace."""
         folded = fold(text)

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, LargeBinary, MetaData, Row, String, delete, func, select
+from sqlalchemy.exc import SAWarning
 
 from app.store.tables import feedback, turns
 from retrieval.store.erasure import ErasureStore
@@ -98,7 +100,9 @@ class DatabaseFile:
     def cells(self) -> Iterator[tuple[str, str | bytes]]:
         """("table.column", value) of every text and blob, also of tables that this version does not know."""
         known = MetaData()
-        known.reflect(self._engine)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SAWarning)  # types of extensions, which hold no text
+            known.reflect(self._engine)
         with self._engine.connect() as db:
             for table in known.sorted_tables:
                 columns = [column for column in table.c if isinstance(column.type, LargeBinary | String)]

@@ -114,17 +114,6 @@ class ErasureStore:
             of = (tuple_(chunks.c.doc_id, chunks.c.version).in_(batch) for batch in batches(sorted(keys)))
             return sum(int(db.scalar(query.where(these)) or 0) for these in of)
 
-    def only_in(self, keys: Collection[Key], hashes: Collection[str]) -> set[str]:
-        """Those of the hashes that no chunk of another version has."""
-        own, left = set(keys), set(hashes)
-        with self._engine.connect() as db:
-            for batch in batches(sorted(hashes)):
-                query = select(chunks.c.doc_id, chunks.c.version, chunks.c.text_sha256)
-                for row in db.execute(query.where(chunks.c.text_sha256.in_(batch))):
-                    if (row.doc_id, row.version) not in own:
-                        left.discard(row.text_sha256)
-        return left
-
     def vectors(self, hashes: Collection[str]) -> Iterator[bytes]:
         """The vectors of texts, by every embedder, as their bytes are kept."""
         with self._engine.connect() as db:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.bootstrap import Services
+from app.bootstrap import Services, build
 from app.erasure import Forget, Outcome
 from app.errors import RequestError
 from app.http.upkeep import upkeep
@@ -113,6 +113,7 @@ async def test_nothing_of_a_subject_is_left_and_all_else_stays(lived: tuple[Serv
     erased = outcome.receipt["erased"]
     assert (erased["documents"], erased["versions"], erased["snapshots"], erased["quarantine"]) == (2, 1, 2, 1)
     assert (erased["eval records"], erased["drafts"], erased["cached turns"], erased["eval reports"]) == (2, 1, 1, 1)
+    assert [rows(home, table) for table in ("versions", "profiles", "snapshot_documents")] == [3, 3, 6]
     assert erased["feedback"] >= 2 and erased["leftovers"] == 1
     assert (home / "runs/r2/report.html").read_bytes() == b"<p>40 litres</p>"
     assert b"40 litres" in lzma.decompress((home / "runs/r1/records.jsonl.xz").read_bytes())
@@ -240,6 +241,37 @@ def test_vectors_of_texts_that_others_have_too_stay(services: Services, tmp_path
     assert plan.copies == ("b.md",) and plan.counts["vectors"] == 0
     assert forget(services, Named(document="a.md")).clean
     assert list(services.snapshots.verify("default", services.corpora.active("default"))) == []
+
+
+class Windowed(HashingEmbedder):
+    """Reads neighbouring chunks together, as bge does."""
+
+    window_chars = 1_500
+
+
+def test_vectors_of_windows_go_but_for_those_that_others_share(settings: Settings, tmp_path: Path) -> None:
+    shared = "# Twin\n\n" + " ".join(f"word{number} of the twin." for number in range(500))
+    folder = write(tmp_path / "pages", {"a.md": shared + "\n\n" + PAGES["staff/doe.md"] * 9, "b.md": shared})
+    small = settings.retrieval.model_copy(update={"chunk_tokens": 40})
+    counts = []
+    for name in ("with", "without"):
+        home = settings.model_copy(update={"home": tmp_path / name, "retrieval": small})
+        services = build(home, embedder=Windowed())
+        ingest(services, list_files([folder]))
+        if name == "with":
+            assert forget(services).clean
+            assert list(services.snapshots.verify("default", services.corpora.active("default"))) == []
+            (folder / "a.md").unlink()
+        counts.append(rows(tmp_path / name, "vectors"))
+        services.close()
+    assert counts[0] == counts[1] > 5
+
+
+def rows(home: Path, table: str) -> int:
+    with sqlite3.connect(home / "assay.db") as db:
+        (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+    db.close()
+    return int(count)
 
 
 def test_an_empty_corpus_is_left_where_all_of_it_goes(services: Services, tmp_path: Path) -> None:
