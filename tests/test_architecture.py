@@ -53,6 +53,7 @@ DOORS = {
     "presidio_analyzer": ("guardrails/checks/pii.py",),
     "phonenumbers": ("guardrails/checks/pii.py",),
     "regex": ("guardrails/checks/pii.py",),
+    "cryptography": ("app/signing.py",),
     "ftfy": ("retrieval/contract/profile.py",),
     "mlflow": ("evals/tracking.py",),
     "matplotlib": ("evals/report/drawing.py", "evals/report/figures.py"),
