@@ -53,7 +53,13 @@ def variants(shipped: Retriever) -> Iterator[tuple[str, Retriever]]:
         yield f"first stage: without {part}", shipped.only(*(set(shipped.parts) - {part}))
     reranker = shipped.reranker
     assert isinstance(reranker, CrossEncoderFusion)
-    for changed in ({"candidates": 20}, {"weight": 0.5}, {"weight": 2.0}, {"weight": 1e6}):
+    yield (
+        "cross-encoder: always asked",
+        replace(
+            shipped, reranker=replace(reranker, settings=reranker.settings.model_copy(update={"skip_margin": None}))
+        ),
+    )
+    for changed in ({"candidates": 8}, {"candidates": 20}, {"weight": 1.0}, {"weight": 4.0}, {"weight": 1e6}):
         named = ", ".join(f"{name} {value:g}" for name, value in changed.items())
         second = replace(reranker, settings=reranker.settings.model_copy(update={**changed, "max_tokens": 100_000}))
         yield f"cross-encoder: {named}", replace(shipped, reranker=second)
