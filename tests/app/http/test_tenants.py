@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +167,23 @@ async def test_without_labels_nothing_is_shown(harbour: Services) -> None:
 WORDS = "harbour fee night mast pump valve anchor rope sail engine".split()
 
 
-async def test_another_tenant_changes_no_byte_of_an_answer(services: Services, tmp_path: Path) -> None:
+FORMS = (
+    "What does the {a} of the {b} cost?",
+    "How long does the {a} of the {b} last?",
+    "{a} {b} {c} price",
+    "Which is dearer, the {a} of the {b} or the {c}?",
+    "Tell me about the {c}, and about the {a} of the {b}.",
+)
+
+
+def questions(count: int) -> list[str]:
+    """So many different questions over the words of the tenants' documents."""
+    made = (form.format(a=a, b=b, c=c) for c in WORDS for form in FORMS for a in WORDS for b in WORDS)
+    return list(islice(dict.fromkeys(made), count))
+
+
+@pytest.mark.parametrize("count", [81, pytest.param(2_000, marks=pytest.mark.heavy)])
+async def test_another_tenant_changes_no_byte_of_an_answer(services: Services, tmp_path: Path, count: int) -> None:
     own = [
         write(tmp_path, f"own-{i}.txt", f"The {a} of the {b} costs {i} euros and lasts {i + 2} years.", Labels("acme"))
         for i, (a, b) in enumerate((a, b) for a in WORDS for b in WORDS[:3])
@@ -175,11 +192,10 @@ async def test_another_tenant_changes_no_byte_of_an_answer(services: Services, t
         write(tmp_path, f"other-{i}.txt", f"The {a} {a} {b} costs {i} euros {a} {b}. " * 3, Labels("zenith"))
         for i, (a, b) in enumerate((a, b) for a in WORDS for b in WORDS)
     ]
-    questions = [f"What does the {a} of the {b} cost?" for a in WORDS for b in WORDS]
 
     async def answers() -> list[str]:
         said = []
-        for question in questions:
+        for question in questions(count):
             request = ChatRequest(question, scope=Scope(Access("acme")))
             result = await services.pipeline.run(request)
             plain = replace(result, turn_id="", snapshot="", timings_ms={})
@@ -189,6 +205,7 @@ async def test_another_tenant_changes_no_byte_of_an_answer(services: Services, t
     services.ingestor.ingest(own, "default")
     alone = await answers()
     services.ingestor.ingest([*own, *others], "default")
+    assert len(alone) == count
     assert await answers() == alone
     assert len(set(alone)) > 20
 
