@@ -105,7 +105,9 @@ def measure(folder: Path) -> None:
         hits = {"dense": dense(i, scope, k), "words": index.matching(words[i], k, scope)}
         return fuse(hits, {"dense": 1.0, "words": 1.0})
 
+    cold = timed(dense, FILTERS["none"])
     latency = {
+        "dense, cold": cold,
         "dense": timed(dense, FILTERS["none"]),
         "words": timed(lambda i, scope, k: index.matching(words[i], k, scope), FILTERS["none"]),
         "both": timed(both, FILTERS["none"]),
@@ -118,6 +120,7 @@ def measure(folder: Path) -> None:
         recall = np.mean([np.isin(want, got).mean() for want, got in zip(wanted, found, strict=True)])
         filters[name] = {"recall": float(recall), "dense": timed(dense, scope), "both": timed(both, scope)}
     said = {
+        "width": index.partitions[""].dense["made"].width,
         "kind": index.partitions[""].dense["made"].kind,
         "open_s": opened,
         "first_query_s": first,

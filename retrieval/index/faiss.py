@@ -4,7 +4,7 @@ What is opened is mapped, not read: pages come into memory as searches touch the
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +27,16 @@ LISTS, ROWS_LEARNT = 4096, 40
 LINKS, BUILD_WIDTH = 32, 80
 """Of an HNSW graph: neighbours of a node, and nodes looked at to find them."""
 GOAL, TRIALS, TOP = 0.995, 256, 10
-"""The search width is the least that finds so much of the exact best 10 of so many made-up queries."""
+"""The search width is twice the least that finds so much of the exact best 10 of so many made-up queries.
+
+Twice: what people ask lies further from all rows than what is made up of them.
+"""
 READ_DIRECTLY = 2_000
 """A filter that admits so few rows is answered from the exact vectors alone, without the index."""
-GRAPH_SHARE = 0.2
-"""A filter that admits less of the rows than this is answered by a scan: a graph would wander among the others."""
+LOCAL_SHARE: Mapping[Kind, float] = {"ivf": 0.05, "hnsw": 0.3}
+"""Where a filter admits less than this of what lies around a question, every admitted row is compared with it. A graph
+leads through what is not admitted, so it is given up sooner than lists.
+"""
 SEED = 20_240_601
 _faiss: Any = faiss
 """For what its Python wrapper adds and its stubs do not know."""
@@ -81,6 +86,15 @@ class FaissIndex:
             return "flat"
         return "hnsw" if isinstance(self._index, faiss.IndexHNSW) else "ivf"
 
+    @property
+    def width(self) -> str:
+        """How wide a search looks without a filter, for people to read."""
+        if self._exact is None:
+            return "everything"
+        if isinstance(self._index, faiss.IndexHNSW):
+            return f"{self._index.hnsw.efSearch} nodes"
+        return f"{self._index.nprobe} of {self._index.nlist} lists"
+
     def search(self, query: Vectors, k: int, allowed: Allowed) -> Hits:
         """The best `k` of the `allowed` rows by cosine; `query` is (dimensions,). Fewer only where there are fewer."""
         if query.shape != (self._index.d,):
@@ -92,7 +106,8 @@ class FaissIndex:
         # A second thread saves little of so short a work, and where cores are busy, waiting for it costs 20 ms.
         with _one_thread():
             if self._exact is None:
-                scores, rows = self._index.search(asked[None, :], k, params=_selecting(allowed))
+                flat = None if allowed.everything else _faiss.SearchParameters(sel=_selector(allowed))
+                scores, rows = self._index.search(asked[None, :], k, params=flat)
                 return Hits(rows[0].astype(np.int64), scores[0].astype(np.float32))
             found = self._candidates(asked, k, allowed)
         scores = self._exact.read(found) @ asked
@@ -100,16 +115,23 @@ class FaissIndex:
         return Hits(found[order], scores[order])
 
     def _candidates(self, query: Vectors, k: int, allowed: Allowed) -> NDArray[np.int64]:
-        """At least `k` admitted rows, ascending, among them nearly surely the best `k`."""
+        """At least `k` admitted rows, ascending, among them nearly surely the best `k`.
+
+        What a filter admits may be anything but spread evenly: rows of one subject, far from the question. So what
+        lies around the question says whether to look there, the wider the less of it is admitted, or everywhere.
+        """
         depth = _depth(k)
         if allowed.count <= max(depth, READ_DIRECTLY):
             return np.flatnonzero(allowed.mask)
-        search = _probe if self.kind == "ivf" else _walk
-        found = search(self._index, query[None, :], depth, allowed)[0]
+        found = _look(self._index, query[None, :], depth)[0]
+        if not allowed.everything:
+            around = allowed.mask[found[found >= 0]]
+            share = around.mean() if len(around) else 0.0
+            if share < LOCAL_SHARE[self.kind]:
+                return _scan(self._index, query, depth, allowed)
+            found = _look(self._index, query[None, :], depth, 1 / share, _selector(allowed))[0]
         found = np.concatenate([found[found >= 0], self._strays[allowed.mask[self._strays]]])
-        if len(found) < k:
-            found = _scan(self._index, query[None, :], depth, allowed)[0]
-        return np.unique(found)
+        return np.unique(found) if len(found) >= k else _scan(self._index, query, depth, allowed)
 
 
 def _depth(k: int) -> int:
@@ -117,38 +139,31 @@ def _depth(k: int) -> int:
     return 2 * k + 32
 
 
-def _selecting(allowed: Allowed, kind: Any = faiss.SearchParameters, **widths: int) -> Any:
-    """Parameters of a search among the allowed rows."""
-    if not allowed.everything:
-        return kind(sel=_faiss.IDSelectorBitmap(allowed.bits), **widths)
-    return kind(**widths) if widths else None
+def _selector(allowed: Allowed) -> Any:
+    return None if allowed.everything else _faiss.IDSelectorBitmap(allowed.bits)
 
 
-def _probe(index: Any, queries: Vectors, depth: int, allowed: Allowed) -> NDArray[np.int64]:
-    """Candidates from the nearest lists. The fewer rows are admitted, the more lists: as many rows are compared."""
-    lists = min(index.nlist, math.ceil(index.nprobe * len(allowed) / allowed.count))
-    return _rows(index.search(queries, depth, params=_selecting(allowed, _faiss.SearchParametersIVF, nprobe=lists)))
-
-
-def _walk(index: Any, queries: Vectors, depth: int, allowed: Allowed) -> NDArray[np.int64]:
-    """Candidates by a walk through the graph, the wider the fewer rows are admitted."""
-    share = allowed.count / len(allowed)
-    if share < GRAPH_SHARE:
-        return _scan(index, queries, depth, allowed)
-    width = math.ceil(max(index.hnsw.efSearch, depth) / share)
-    return _rows(index.search(queries, depth, params=_selecting(allowed, _faiss.SearchParametersHNSW, efSearch=width)))
-
-
-def _scan(index: Any, queries: Vectors, depth: int, allowed: Allowed) -> NDArray[np.int64]:
-    """Candidates from all admitted rows."""
+def _look(index: Any, queries: Vectors, depth: int, wider: float = 1.0, selector: Any = None) -> NDArray[np.int64]:
+    """Candidates of each query, (queries, depth), from the lists or nodes around it; -1 where there are fewer."""
     if isinstance(index, faiss.IndexHNSW):
-        return _rows(faiss.downcast_index(index.storage).search(queries, depth, params=_selecting(allowed)))
-    params = _selecting(allowed, _faiss.SearchParametersIVF, nprobe=index.nlist)
-    return _rows(index.search(queries, depth, params=params))
+        width = math.ceil(max(index.hnsw.efSearch, depth) * wider)
+        params = _faiss.SearchParametersHNSW(efSearch=width, sel=selector)
+    else:
+        lists = min(index.nlist, math.ceil(index.nprobe * wider))
+        params = _faiss.SearchParametersIVF(nprobe=lists, sel=selector)
+    found: NDArray[np.int64] = index.search(queries, depth, params=params)[1]
+    return found
 
 
-def _rows(found: tuple[Vectors, NDArray[np.int64]]) -> NDArray[np.int64]:
-    return found[1]
+def _scan(index: Any, query: Vectors, depth: int, allowed: Allowed) -> NDArray[np.int64]:
+    """Candidates from all admitted rows, ascending."""
+    selector = _selector(allowed)
+    if isinstance(index, faiss.IndexHNSW):
+        index, params = _faiss.downcast_index(index.storage), _faiss.SearchParameters(sel=selector)
+    else:
+        params = _faiss.SearchParametersIVF(nprobe=index.nlist, sel=selector)
+    found = index.search(query[None, :], depth, params=params)[1][0]
+    return np.unique(found[found >= 0])
 
 
 def _ivf(vectors: Vectors) -> Any:
@@ -160,11 +175,10 @@ def _ivf(vectors: Vectors) -> Any:
     _add(index, vectors)
     widths = [lists] if lists < 8 else [*(2**power for power in range(3, lists.bit_length())), lists]
 
-    def found(queries: Vectors, width: int) -> NDArray[np.int64]:
-        params = _faiss.SearchParametersIVF(nprobe=width)
-        return _rows(index.search(queries, _depth(TOP), params=params))
+    def set_width(width: int) -> None:
+        index.nprobe = min(width, lists)
 
-    index.nprobe = _least_width(vectors, widths, found)
+    _set_width(index, vectors, widths, set_width)
     return index
 
 
@@ -176,28 +190,26 @@ def _hnsw(vectors: Vectors) -> Any:
     with _one_thread():
         _add(index, vectors)
 
-    def found(queries: Vectors, width: int) -> NDArray[np.int64]:
-        params = _faiss.SearchParametersHNSW(efSearch=width)
-        return _rows(index.search(queries, _depth(TOP), params=params))
+    def set_width(width: int) -> None:
+        index.hnsw.efSearch = width
 
-    index.hnsw.efSearch = _least_width(vectors, [32, 48, 64, 96, 128, 192, 256, 512, 1024], found)
+    _set_width(index, vectors, [32, 48, 64, 96, 128, 192, 256, 512, 1024], set_width)
     return index
 
 
 def _strays(index: Any, vectors: Vectors) -> NDArray[np.int64]:
     """Rows that a walk for their own vector misses. They are compared with every query."""
     missed = []
-    everything = Allowed(np.ones(len(vectors), dtype=np.bool_))
     for start in range(0, len(vectors), 8192):
         own = np.ascontiguousarray(vectors[start : start + 8192], dtype=np.float32)
-        found = _walk(index, own, _depth(1), everything)
+        found = _look(index, own, _depth(1))
         rows = np.arange(start, start + len(own))
         missed += rows[~(found == rows[:, None]).any(axis=1)].tolist()
     return np.array(missed, dtype=np.int64)
 
 
-def _least_width(vectors: Vectors, widths: list[int], found: Any) -> int:
-    """The least of the ascending `widths` with which `found` names enough of the best rows of made-up queries.
+def _set_width(index: Any, vectors: Vectors, widths: list[int], set_width: Callable[[int], None]) -> None:
+    """Set twice the least of the ascending `widths` with which enough of the best rows of made-up queries are found.
 
     A query is a row and half of another one: about as far from its row as questions are from their passages.
     """
@@ -206,10 +218,11 @@ def _least_width(vectors: Vectors, widths: list[int], found: Any) -> int:
     queries = np.asarray(vectors[pairs[0]], dtype=np.float32) + 0.5 * np.asarray(vectors[pairs[1]], dtype=np.float32)
     best = _exact_best(np.ascontiguousarray(queries), vectors)
     for width in widths:
-        named = found(queries, width)
-        if np.mean([np.isin(one, other).mean() for one, other in zip(best, named, strict=True)]) >= GOAL:
-            return width
-    return widths[-1]
+        set_width(width)
+        found = _look(index, queries, _depth(TOP))
+        if np.mean([np.isin(wanted, named).mean() for wanted, named in zip(best, found, strict=True)]) >= GOAL:
+            break
+    set_width(2 * width)
 
 
 def _exact_best(queries: Vectors, vectors: Vectors) -> NDArray[np.int64]:

@@ -91,3 +91,13 @@ def test_keys(assay) -> None:  # type: ignore[no-untyped-def]
     code, out, _ = assay("keys", "create", "front-end")
     assert (code, out.startswith("assay_")) == (0, True)
     assert assay("keys", "list")[1].strip() == "front-end"
+
+
+def test_reindex(assay, documents: Path) -> None:  # type: ignore[no-untyped-def]
+    assay("ingest", str(documents))
+    code, out, _ = assay("corpus", "reindex", "--kind", "ivf")
+    assert code == 0 and "built anew" in out
+    assert assay("corpus", "verify")[0] == 0
+    assert json.loads(assay("search", "canary traffic", "--k", "1", "--json")[1])["passages"][0]["uri"] == "canary.md"
+    assert assay("corpus", "reindex", "--kind", "other")[0] == 2
+    assert assay("corpus", "reindex", "nope")[0] == 2

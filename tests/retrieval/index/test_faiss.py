@@ -97,6 +97,30 @@ def test_no_filter_costs_recall(kind: Kind, share: float, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("share", [0.9, 0.5, 0.1])
+def test_no_filter_costs_recall_where_it_admits_only_what_is_far(kind: Kind, share: float) -> None:
+    found = 0.0
+    for seed in range(60):
+        scores = np.asarray(clusters() @ query(seed))
+        mask = scores < np.quantile(scores, share)
+        hits, wanted = index_of(kind).search(query(seed), 10, Allowed(mask)), exact(query(seed), 10, mask)
+        found += np.mean(hits.scores >= wanted[-1] - 1e-3)
+    assert found / 60 >= (1 if kind == "flat" else 0.98)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("near", [0.08, 0.2, 0.5])
+def test_no_filter_costs_recall_where_it_admits_little_of_what_is_near(kind: Kind, near: float) -> None:
+    found = 0.0
+    for seed in range(60):
+        scores = np.asarray(clusters() @ query(seed))
+        mask = (scores < np.quantile(scores, 0.95)) | ((scores > np.sort(scores)[-60]) & some(near, seed))
+        hits, wanted = index_of(kind).search(query(seed), 10, Allowed(mask)), exact(query(seed), 10, mask)
+        found += np.mean(hits.scores >= wanted[-1] - 1e-3)
+    assert found / 60 >= (1 if kind == "flat" else 0.98)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_vector_finds_itself(kind: Kind) -> None:
     for share in (1, 0.3):
         mask = some(share, 1)
