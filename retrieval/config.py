@@ -39,9 +39,9 @@ class IndexSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    backend: Literal["faiss", "postgres", "milvus"] = Field(
+    backend: Literal["faiss", "postgres", "milvus", "llama_index"] = Field(
         "faiss",
-        description="`faiss`: folders under ASSAY_HOME. `postgres`: tables with pgvector. `milvus`: collections.",
+        description="`faiss`: folders under ASSAY_HOME; `postgres`, `milvus`, `llama_index`: docs/scale.md.",
     )
     kind: Literal["auto", "flat", "ivf", "hnsw"] = Field(
         "auto", description="Of the vectors in folders; `auto`: `flat`, and `ivf` from `quantised_from` rows on."
@@ -50,6 +50,7 @@ class IndexSettings(BaseModel):
     url: SecretStr | None = Field(
         None, description="Of the server. `postgres`: by default the `database_url`; `milvus`: a file under ASSAY_HOME."
     )
+    factory: str = Field("", description="`llama_index`: `package.module:function`, which makes the vector stores.")
     token: SecretStr | None = Field(None, description="`milvus`: user:password, or a key.")
     connections: int = Field(8, ge=1, le=100, description="To the server, of one process.")
     timeout_s: float = Field(10.0, gt=0, description="For one query, and for the wait for a connection.")

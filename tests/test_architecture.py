@@ -24,7 +24,7 @@ DOORS = {
     "typer": ("app/cli.py", "app/commands/", "evals/cli.py", "evals/commands/"),
     "sqlalchemy": ("app/store/", "retrieval/store/", "app/migrations/"),
     "alembic": ("app/store/", "app/migrations/"),
-    "llama_index": ("retrieval/chunking.py", "retrieval/llama.py"),
+    "llama_index": ("retrieval/chunking.py", "retrieval/llama.py", "retrieval/index/llama.py"),
     "sentence_transformers": ("retrieval/embedders/", "retrieval/rerankers/"),
     "torch": ("retrieval/embedders/", "retrieval/rerankers/"),
     "onnxruntime": ("retrieval/onnx.py",),

@@ -6,6 +6,7 @@ from pathlib import Path
 from retrieval.config import IndexSettings
 from retrieval.errors import LibraryMissing
 from retrieval.index.folder import IndexFolders
+from retrieval.index.llama import LlamaIndexes
 from retrieval.index.port import IndexStore
 
 
@@ -29,6 +30,7 @@ STORES: Mapping[str, Callable[[IndexSettings, Path], IndexStore]] = {
     "faiss": lambda settings, root: IndexFolders(root, settings),
     "postgres": _postgres,
     "milvus": _milvus,
+    "llama_index": LlamaIndexes.named,
 }
 """Each makes a store from the settings and the folder that a local one may use."""
 

