@@ -97,8 +97,8 @@ class LlamaIndexes:
             factory = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError, ValueError):
             raise Unsupported(
-                "retrieval.index.factory must be 'package.module:function': of corpus, snapshot and embedder it makes a "
-                "LlamaIndex vector store."
+                "retrieval.index.factory must be 'package.module:function': of corpus, snapshot and embedder it makes "
+                "a LlamaIndex vector store."
             ) from None
         return cls(factory, root)
 

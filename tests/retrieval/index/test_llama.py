@@ -49,7 +49,7 @@ def test_the_settings_name_the_factory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("factory", ["", "nowhere.at.all:make", "pathlib:nothing"])
 def test_a_factory_that_is_not_there_is_told(factory: str, tmp_path: Path) -> None:
-    with pytest.raises(Unsupported, match="package.module:function"):
+    with pytest.raises(Unsupported, match=r"package\.module:function"):
         open_index(IndexSettings(backend="llama_index", factory=factory), tmp_path)
 
 
