@@ -103,7 +103,7 @@ class Ingestor:
             seconds=round(time.monotonic() - started, 3),
             breaches=breaches,
             switched=not stopped,
-            personal_data=found,
+            personal_data=dict(found),
         )
 
     def examine(self, files: Sequence[SourceFile], progress: Progress | None = None) -> tuple[list[Fact], int]:
