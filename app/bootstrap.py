@@ -131,23 +131,8 @@ def build(
     keys = Keys(settings.home / "keys")
     forget, retention = _ending(settings, ingestor, RemovalStores.over(engine, keys.erasure), keys)
     ingestor = replace(ingestor, watch=forget.tombstones.watch)
-    extractive = Extractive(
-        embedders[0].embed_passages, executor, settings.chat.min_answerable, cosine_part=embedders[0].name
-    )
     turns, events = TurnStore(engine, Seal(settings.home / "keys"), settings.chat), TurnEvents(settings.lineage)
-    provider = provider or _provider(settings.llm, extractive)
-    pipeline = ChatPipeline(
-        retriever=retriever,
-        provider=provider,
-        fallback=extractive,
-        grounding=Grounding(settings.chat.min_support),
-        record=_recorder(turns, events, settings, executor),
-        settings=settings.chat,
-        second_look=SecondLook(corpora, executor).permitted,
-        max_tokens=settings.llm.max_tokens,
-        understand=_understand(settings.chat, provider, extractive),
-        widen=Surroundings(corpora, reader, executor, settings.chat.context_chars).widened,
-    )
+    pipeline = _pipeline(settings, retriever, corpora, provider, _recorder(turns, events, settings, executor))
     return Services(
         settings=settings,
         corpora=corpora,
@@ -162,6 +147,27 @@ def build(
         executor=executor,
         forget=forget,
         retention=retention,
+    )
+
+
+def _pipeline(
+    settings: Settings, retriever: Retriever, corpora: CorpusStore, provider: Provider | None, record: Record
+) -> ChatPipeline:
+    """The line of a turn over one retriever, whose first embedder also reads sentences."""
+    executor, first = retriever.executor, retriever.embedders[0]
+    extractive = Extractive(first.embed_passages, executor, settings.chat.min_answerable, cosine_part=first.name)
+    provider = provider or _provider(settings.llm, extractive)
+    return ChatPipeline(
+        retriever=retriever,
+        provider=provider,
+        fallback=extractive,
+        grounding=Grounding(settings.chat.min_support),
+        record=record,
+        settings=settings.chat,
+        second_look=SecondLook(corpora, executor).permitted,
+        max_tokens=settings.llm.max_tokens,
+        understand=_understand(settings.chat, provider, extractive),
+        widen=Surroundings(corpora, retriever.reader, executor, settings.chat.context_chars).widened,
     )
 
 

@@ -5,6 +5,7 @@ So a task that is lost with its worker or its node runs again somewhere else, an
 """
 
 import functools
+import os
 import socket
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -43,9 +44,11 @@ def ray_engine(address: str, limits: ParseLimits) -> Iterator["RayEngine"]:
     except ImportError:
         raise LibraryMissing("The engine ray needs another library. Run: pip install 'assay[ray]'") from None
     _knock(address)
-    here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    here = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    # Sums in another order differ in the last digit: a worker computes on as many threads as this process would.
+    threads = {"env_vars": {"OMP_NUM_THREADS": str(os.cpu_count() or 1)}}
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **({} if address else here))
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", runtime_env=threads, **here)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise EngineFailed(f"Ray cannot be reached at '{address or 'local'}': {type(error).__name__}.") from None
     try:

@@ -24,7 +24,7 @@ from retrieval.files import list_files
 from retrieval.ingest import Ingestor
 from retrieval.on_ray import ray_engine
 
-TIMES = {"created", "seen"}
+TIMES = {"created", "seen", "at"}
 
 
 class Slow(HashingEmbedder):
