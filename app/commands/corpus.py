@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from app.commands.shared import Corpus, Json, err, out, print_breaches, print_json, progress_bar, services_for
 
@@ -78,7 +78,17 @@ def list_snapshots(name: Corpus = None, as_json: Json = False) -> None:
     if as_json:
         print_json([asdict(row) for row in found])
         return
-    table = Table("snapshot", "serves", "documents", "chunks", "made", "activated", "by", "contract", "index")
+    table = Table(
+        Column("snapshot", no_wrap=True, min_width=16),
+        "serves",
+        "documents",
+        "chunks",
+        "made",
+        "activated",
+        "by",
+        "contract",
+        "index",
+    )
     for row in found:
         made, last = row.snapshot, row.activation
         table.add_row(
