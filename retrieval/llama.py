@@ -4,6 +4,7 @@ LlamaIndex takes seconds to import, so the classes are made by the first call. N
 """
 
 from collections.abc import Coroutine
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -141,8 +142,9 @@ def _classes() -> tuple[Any, Any]:
                 raise ValueError("a reranker needs the query: pass query_bundle or query_str")
             best = sorted(nodes, key=lambda node: -float(node.score or 0.0))
             passages = [to_passage(node) for node in best]
-            nodes_at = {(p.doc_id, p.start, p.end): found.node for p, found in zip(passages, best, strict=True)}
-            ranked = self.reranker.rerank(query_bundle.query_str, passages)
-            return [NodeWithScore(node=nodes_at[p.doc_id, p.start, p.end], score=p.score) for p in ranked][: self.top_n]
+            # Rerankers give passages back with other scores: the snapshot's place is lent to tell them apart.
+            numbered = [replace(passage, snapshot=str(number)) for number, passage in enumerate(passages)]
+            ranked = self.reranker.rerank(query_bundle.query_str, numbered)
+            return [NodeWithScore(node=best[int(p.snapshot)].node, score=p.score) for p in ranked][: self.top_n]
 
     return AssayRetriever, AssayPostprocessor

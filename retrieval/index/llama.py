@@ -50,7 +50,7 @@ class LlamaIndex:
         """The best `k` admitted rows by the store's similarity: of unit vectors the cosine is the inner product.
 
         Raises:
-            Unsupported: The store cannot filter.
+            Unsupported: The store cannot filter, or does not do it: nothing it found is given out then.
             ValueError: The query has other dimensions.
         """
         if query.shape != (self.dimensions[embedder],):
@@ -64,6 +64,9 @@ class LlamaIndex:
             found = self.stores[embedder].query(_query(query, k + SLACK, admitted))
         except NotImplementedError as error:
             raise Unsupported(f"This LlamaIndex store cannot filter: {type(error).__name__}.") from None
+        rows = self.folder.rows
+        if any(int(rows.labels.kind[rows.document[int(name)]]) not in admitted for name in found.ids or ()):
+            raise Unsupported("This LlamaIndex store does not filter by IN: it found what the scope does not admit.")
         scored = zip(found.ids or (), found.similarities or (), strict=True)
         best = sorted(((int(name), np.float32(score)) for name, score in scored), key=lambda hit: (-hit[1], hit[0]))[:k]
         return Hits(np.array([row for row, _ in best], np.int64), np.array([score for _, score in best], np.float32))

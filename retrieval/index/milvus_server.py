@@ -18,8 +18,8 @@ _ADVICE = "Check retrieval.index.url, its token, and whether the server runs."
 logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # it logs what it raises, with addresses
 
 
-class CollectionMissing(Exception):
-    """The server has no collection of this name."""
+class CollectionMissing(StoreUnavailable):
+    """The server has no collection of this name: where nobody expects that, it is as good as not there."""
 
 
 class Server:
@@ -43,8 +43,8 @@ class Server:
         try:
             return getattr(self._connected(), call)(timeout=self._timeout_s, **values)
         except MilvusException as error:
-            if error.code == _NOT_FOUND or "not found" in str(error.message):
-                raise CollectionMissing from None
+            if error.code == _NOT_FOUND or "collection not found" in str(error.message):
+                raise CollectionMissing(f"Milvus lacks a collection. {_ADVICE}") from None
             raise StoreUnavailable(f"Milvus refused or could not be reached (code {error.code}). {_ADVICE}") from None
         except (OSError, ConnectionError, ValueError) as error:
             raise StoreUnavailable(f"Milvus could not be reached: {type(error).__name__}. {_ADVICE}") from None

@@ -10,7 +10,7 @@ from retrieval.config import IndexSettings
 from retrieval.errors import Unsupported
 from retrieval.index.llama import LlamaIndexes
 from retrieval.index.stores import open_index
-from retrieval.types import OPEN, Labels
+from retrieval.types import OPEN, Access, Labels, Scope
 from tests.retrieval.index.samples import DIMENSIONS, contents, some_docs
 
 HELD: dict[tuple[str, str, str], Any] = {}
@@ -58,3 +58,21 @@ def test_a_store_without_filters_is_refused_and_not_asked_otherwise(tmp_path: Pa
     store.write("c", "s", contents(some_docs(2, 4, [Labels()])))
     with pytest.raises(Unsupported, match="cannot filter"):
         store.open("c", "s").nearest("large", np.zeros(DIMENSIONS["large"], np.float32), 2, OPEN)
+
+
+class IgnoresFilters(NoFilters):
+    """A store that answers as if it had not been told whose vectors to look at."""
+
+    def query(self, query: Any) -> Any:
+        from llama_index.core.vector_stores.types import VectorStoreQueryResult
+
+        assert query.filters is not None
+        return VectorStoreQueryResult(ids=["0", "1", "2", "3"], similarities=[0.9, 0.8, 0.7, 0.6])
+
+
+def test_a_store_that_ignores_filters_gives_out_nothing(tmp_path: Path) -> None:
+    store = LlamaIndexes(lambda *_: IgnoresFilters(), tmp_path)  # type: ignore[arg-type, return-value]
+    store.write("c", "s", contents(some_docs(3, 8, [Labels("acme"), Labels("zenith")])))
+    index, query = store.open("c", "s"), np.zeros(DIMENSIONS["large"], np.float32)
+    with pytest.raises(Unsupported, match="does not filter"):
+        index.nearest("large", query, 4, Scope(Access("zenith")))
