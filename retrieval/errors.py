@@ -9,6 +9,7 @@ RetrievalError
 │   ├── IndexOutdated      the snapshot's index lacks what the settings ask for
 │   ├── ContractBroken     documents would break the corpus's contract: the old snapshot keeps serving
 │   ├── NoRollback         there is no snapshot to go back to
+│   ├── KeyLost            what was erased cannot be told any more: nothing may come in
 │   └── IngestRunning      another ingest of the same corpus holds the lock
 ├── LabelsBroken           what is said of a document beside it cannot be read: it is quarantined
 ├── ContractInvalid        a contract cannot be read or demands what is not known
@@ -66,6 +67,13 @@ class ContractBroken(CorpusError):
 
 class NoRollback(CorpusError):
     """There is no snapshot to go back to."""
+
+
+class KeyLost(CorpusError):
+    """What was erased cannot be told any more: nothing may come in."""
+
+    def __init__(self) -> None:
+        super().__init__("The key of what was erased, keys/erasure.key, is another one. Put it back from a backup.")
 
 
 class LabelsBroken(RetrievalError):

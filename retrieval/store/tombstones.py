@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, insert, select
 
+from retrieval.errors import KeyLost
 from retrieval.folding import fold, readings
 from retrieval.store.tables import tombstones
 
-DOCUMENT, BYTES, SUBJECT = "document", "bytes", "subject"
+DOCUMENT, BYTES, SUBJECT, KEY = "document", "bytes", "subject", "key"
+"""The last says nothing of an erasure: its mark tells whether the key is the one that the others were made with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,8 @@ class Tombstones:
         columns = (tombstones.c.kind, tombstones.c.corpus, tombstones.c.mark)
         with self._writes.begin() as db:
             known = {tuple(row) for row in db.execute(select(*columns))}
-            new = [stone for stone in stones if (stone.kind, stone.corpus, stone.mark) not in known]
+            wanted = [*stones, *([Tombstone("", KEY, "", self._mark(KEY))] if any(map(_hashed, stones)) else ())]
+            new = [stone for stone in wanted if (stone.kind, stone.corpus, stone.mark) not in known]
             if new:
                 db.execute(insert(tombstones), [_row(stone) for stone in new])
 
@@ -57,13 +60,24 @@ class Tombstones:
 
     def all(self) -> list[Tombstone]:
         """Every tombstone."""
+        return [stone for stone in self._rows() if stone.kind != KEY]
+
+    def _rows(self) -> list[Tombstone]:
         with self._engine.connect() as db:
             rows = db.execute(select(tombstones).order_by(tombstones.c.id))
             return [Tombstone(row.receipt, row.kind, row.corpus, row.mark, row.length) for row in rows]
 
     def watch(self, corpus: str) -> "Watch":
-        """What may not come into a corpus, as of now."""
-        stones = [stone for stone in self.all() if stone.corpus in ("", corpus)]
+        """What may not come into a corpus, as of now.
+
+        Raises:
+            KeyLost: The tombstones were made with another key, so that nothing would be told by them.
+        """
+        rows = self._rows()
+        checks = [row.mark for row in rows if row.kind == KEY]
+        if checks and any(map(_hashed, rows)) and self._mark(KEY) not in checks:
+            raise KeyLost
+        stones = [row for row in rows if row.kind != KEY and row.corpus in ("", corpus)]
         return Watch(stones, self._mark)
 
     def _mark(self, said: str) -> str:
@@ -117,6 +131,10 @@ class Watch:
 
 _SEEN = 100_000
 """Stretches of a text that are remembered, so that what repeats is hashed once."""
+
+
+def _hashed(stone: Tombstone) -> bool:
+    return stone.kind in (BYTES, SUBJECT)
 
 
 def _row(stone: Tombstone) -> dict[str, object]:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.store.database import open_database
+from retrieval.errors import KeyLost
 from retrieval.folding import fold
 from retrieval.store.tombstones import BYTES, DOCUMENT, SUBJECT, Tombstone, Tombstones, Watch
 
@@ -43,3 +45,14 @@ def test_another_key_makes_other_hashes(tmp_path: Path) -> None:
     engine = open_database(tmp_path)
     mine, theirs = (Tombstones(engine, lambda key=key: key) for key in (KEY, bytes(32)))
     assert mine.of_subject("R", "", "Jane Q. Doe").mark != theirs.of_subject("R", "", "Jane Q. Doe").mark
+
+
+def test_without_its_key_nothing_may_come_in(tmp_path: Path) -> None:
+    engine = open_database(tmp_path)
+    mine, theirs = (Tombstones(engine, lambda key=key: key) for key in (KEY, bytes(32)))
+    assert theirs.watch("one").text("Jane Q. Doe") == ""
+    mine.add([mine.of_subject("R", "", "Jane Q. Doe")])
+    with pytest.raises(KeyLost, match="from a backup"):
+        theirs.watch("one")
+    mine.lift("R")
+    assert theirs.watch("one").text("Jane Q. Doe") == ""
