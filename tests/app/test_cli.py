@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import respx
 
 from app import bootstrap, cli
 from app.bootstrap import Services, build
@@ -101,3 +102,43 @@ def test_reindex(assay, documents: Path) -> None:  # type: ignore[no-untyped-def
     assert json.loads(assay("search", "canary traffic", "--k", "1", "--json")[1])["passages"][0]["uri"] == "canary.md"
     assert assay("corpus", "reindex", "--kind", "other")[0] == 2
     assert assay("corpus", "reindex", "nope")[0] == 2
+
+
+def catalogue(folder: Path, height: str, price: str = "EUR") -> None:
+    """Twelve sheets with a price and a height."""
+    folder.mkdir(exist_ok=True)
+    for number, topic in enumerate(
+        "harbour pump valve mast rudder anchor engine galley compass sail hull winch".split()
+    ):
+        tall = 150 + 10 * number
+        said = f"{tall} cm" if height == "cm" else f"{tall / 100:.2f} m"
+        (folder / f"{topic}.md").write_text(
+            f"# The {topic}\n\nThis sheet tells what one has to know about the {topic} before buying it. "
+            f"A new {topic} is {said} high and costs {10 + number}.00 {price} at the {topic} shop of the harbour.\n",
+            encoding="utf-8",
+        )
+
+
+@pytest.mark.parametrize("webhook", ["answers", "refuses"])
+def test_a_broken_contract_ends_with_1_and_is_told_without_any_text(  # type: ignore[no-untyped-def]
+    assay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, respx_mock: respx.MockRouter, webhook: str
+) -> None:
+    status = 204 if webhook == "answers" else 500
+    told = respx_mock.post("http://127.0.0.1:9/hook").respond(status)
+    monkeypatch.setenv("ASSAY_ALERTS__WEBHOOK_URL", "http://127.0.0.1:9/hook")
+    folder = tmp_path / "sheets"
+    (tmp_path / "contract.yaml").write_text("documents: {min: 1}", encoding="utf-8")
+    assert assay("corpus", "contract", str(tmp_path / "contract.yaml"))[0] == 0
+    catalogue(folder, "cm")
+    code, out, _ = assay("ingest", str(folder), "--prune", "--json")
+    serving = json.loads(out)["snapshot"]
+    assert code == 0 and not told.called
+    catalogue(folder, "m")
+    code, out, _ = assay("ingest", str(folder), "--prune")
+    assert code == 1 and "the contract stopped it" in out and "unit" in " ".join(out.split())
+    code, out, _ = assay("search", "anchor", "--json", "--k", "1")
+    assert json.loads(out)["snapshot"] == serving
+    body = json.loads(told.calls.last.request.content)
+    assert (body["event"], body["switched"], body["snapshot"]) == ("contract", False, serving)
+    assert {breach["rule"] for breach in body["breaches"]} & {"units", "numbers"}
+    assert "what one has to know" not in told.calls.last.request.content.decode()
