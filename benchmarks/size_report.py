@@ -124,10 +124,10 @@ def draw(found: Found, folder: Path) -> None:
             colour = f"C{number // 2 if unit.startswith('milli') else number}"
             axes.plot(sizes, values, "--" if dashed else "-", color=colour, marker="o", markersize=4, label=label)
         axes.set(xscale="log", yscale="log", xlabel="chunks", ylabel=unit)
-        axes.grid(visible=True, which="both", alpha=0.25)
-        axes.legend(frameon=False, fontsize=8)
-        for one in found:
-            axes.annotate(one["kind"], (one["rows"], 0.02), xycoords=("data", "axes fraction"), ha="center", fontsize=8)
+        axes.set_xticks(sizes, [f"{one['rows']:,}\n{one['kind']}" for one in found])
+        axes.minorticks_off()
+        axes.grid(visible=True, alpha=0.25)
+        axes.legend(frameon=False, fontsize=8, loc="upper left")
         figure.tight_layout()
         folder.mkdir(parents=True, exist_ok=True)
         figure.savefig(folder / f"{name}.png")
