@@ -35,5 +35,5 @@ def send(settings: AlertSettings, body: Mapping[str, Any]) -> None:
         httpx.post(url, json=body, timeout=settings.timeout_s, follow_redirects=False).raise_for_status()
     except httpx.HTTPStatusError as error:
         _log.warning("the alert webhook answered %d", error.response.status_code)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: a host such as a..b
         _log.warning("the alert webhook could not be told: %s", type(error).__name__)
