@@ -1,12 +1,15 @@
 """Rules that compare a corpus with what serves: the accidents of a data pipeline that no single document shows."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from statistics import median
 
 from retrieval.contract.facts import Facts, Found
 from retrieval.contract.model import DriftRule, Rule
+from retrieval.contract.profile import same_kind
 
+Numbers = Mapping[str, list[float]]
+"""Of one text, by unit."""
 MIN_NUMBERS = 8
 """Of each side, for a median to say anything."""
 MIN_DOCUMENTS = 5
@@ -64,32 +67,36 @@ def numbers(rule: DriftRule, now: Facts, before: Facts) -> Iterator[Found]:
 
 
 def units(rule: DriftRule, now: Facts, before: Facts) -> Iterator[Found]:
-    """A unit that many documents named is gone from those that stayed, and another has come in its place."""
+    """Numbers of a unit that many documents named have gone, and as many of another unit for the same have come.
+
+    Counted in each document that stayed, so that other numbers in either unit, as a width in cm, hide nothing.
+    """
     if rule.numbers is None:
         return
-    stayed = {fact.uri for fact in before.all} & {fact.uri for fact in now.all}
-    if len(stayed) < MIN_DOCUMENTS:
+    old = {fact.uri: fact.profile.numbers for fact in before.all}
+    new = {fact.uri: fact.profile.numbers for fact in now.all if fact.uri in old}
+    if len(new) < MIN_DOCUMENTS:
         return
-    old = {unit: len(facts & stayed) for unit, facts in _naming(before).items()}
-    new = {unit: len(facts & stayed) for unit, facts in _naming(now).items()}
-    for unit, was in sorted(old.items()):
-        if was < max(COMMON * len(stayed), 3) or new.get(unit, 0) > was / 5:
-            continue
-        for other in sorted(new):
-            if new[other] >= was / 2 and old.get(other, 0) <= new[other] / 5:
-                yield Found(
-                    f"{was} documents named {unit}, {new.get(unit, 0)} still do; {other} is now in {new[other]}, "
-                    f"was in {old.get(other, 0)}: has the unit changed?",
-                    tuple(fact.uri for fact in now.naming(other)),
-                )
+    for unit, other in _alike(old.values(), new.values()):
+        naming = sum(unit in old[uri] for uri in new)
+        moved = tuple(uri for uri in new if _more(old[uri], new[uri], unit) and _more(new[uri], old[uri], other))
+        if naming >= max(COMMON * len(new), 3) and len(moved) >= naming / 2:
+            yield Found(
+                f"{naming} documents named {unit}, {sum(unit in found for found in new.values())} still do; "
+                f"{other} is now in {sum(other in found for found in new.values())}, "
+                f"was in {sum(other in old[uri] for uri in new)}: has the unit changed?",
+                moved,
+            )
 
 
-def _naming(facts: Facts) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for fact in facts.all:
-        for unit in fact.profile.numbers:
-            found.setdefault(unit, set()).add(fact.uri)
-    return found
+def _alike(old: Iterable[Numbers], new: Iterable[Numbers]) -> list[tuple[str, str]]:
+    """Pairs of a unit that was and another that is and measures the same."""
+    were, are = ({unit for found in side for unit in found} for side in (old, new))
+    return [(unit, other) for unit in sorted(were) for other in sorted(are - {unit}) if same_kind(unit, other)]
+
+
+def _more(one: Numbers, other: Numbers, unit: str) -> bool:
+    return len(one.get(unit, ())) > len(other.get(unit, ()))
 
 
 def _holders(facts: Facts, name: str) -> tuple[str, ...]:

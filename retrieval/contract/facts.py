@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from retrieval.contract.profile import Profile
+from retrieval.contract.profile import Profile, quantity
 from retrieval.types import Labels
 
 
@@ -23,12 +23,13 @@ class Facts:
     all: Sequence[Fact]
 
     def numbers(self) -> Mapping[str, list[float]]:
-        """Numbers by what they measure: an attribute's name in quotes, or a unit of the texts."""
+        """Numbers by what they measure: an attribute's name in quotes ("180 cm" is 180), or a unit of the texts."""
         found: dict[str, list[float]] = {}
         for fact in self.all:
             for name, value in fact.labels.attributes.items():
-                if isinstance(value, int | float) and not isinstance(value, bool):
-                    found.setdefault(f"'{name}'", []).append(float(value))
+                number = quantity(value) if isinstance(value, str) else value
+                if isinstance(number, int | float) and not isinstance(number, bool):
+                    found.setdefault(f"'{name}'", []).append(float(number))
             for unit, values in fact.profile.numbers.items():
                 found.setdefault(unit, []).extend(values)
         return found

@@ -25,6 +25,7 @@ _UNITS = {
     "$": "USD", "usd": "USD", "dollar": "USD", "dollars": "USD", "£": "GBP", "gbp": "GBP", "%": "%", "percent": "%",
     "mm": "mm", "cm": "cm", "m": "m", "km": "km", "g": "g", "kg": "kg", "ml": "ml", "l": "l", "°c": "°C",
 }  # fmt: skip
+_KINDS = ({"EUR", "cent", "USD", "GBP"}, {"mm", "cm", "m", "km"}, {"g", "kg"}, {"ml", "l"})
 _NUMBER = r"\d{1,3}(?:[.,\u00a0\u202f ]\d{3})+(?:[.,]\d+)?|\d+(?:[.,]\d+)?"
 _AFTER = re.compile(
     rf"(?<![\w.,])({_NUMBER})[\u00a0\u202f ]?("
@@ -84,6 +85,19 @@ def numbers(text: str) -> dict[str, list[float]]:
         if len(values) < MAX_NUMBERS:
             values.append(to_number(digits))
     return by_unit
+
+
+def quantity(text: str) -> float | None:
+    """The number of a text that is a number and a unit and nothing else; None for any other text."""
+    text = text.strip()
+    if match := _AFTER.fullmatch(text):
+        return to_number(match[1])
+    return to_number(match[2]) if (match := _BEFORE.fullmatch(text)) else None
+
+
+def same_kind(unit: str, other: str) -> bool:
+    """Whether two units measure the same: both money, both a length."""
+    return any(unit in kind and other in kind for kind in _KINDS)
 
 
 def to_number(digits: str) -> float:

@@ -13,7 +13,7 @@ from app.bootstrap import Services
 from retrieval.contract.checks import evaluate
 from retrieval.contract.facts import Fact
 from retrieval.contract.model import Contract, read_contract
-from retrieval.contract.profile import numbers, profile, to_number
+from retrieval.contract.profile import numbers, profile, quantity, to_number
 from retrieval.errors import ContractInvalid
 from retrieval.files import folders, list_files
 from retrieval.types import Attribute, IngestReport, Labels, Severity
@@ -184,3 +184,30 @@ def test_any_text_has_a_profile(text: str) -> None:
 def test_the_same_documents_never_drift(topics: list[str]) -> None:
     facts = [fact(topic, sheet(topic, 5)) for topic in topics]
     assert evaluate(Contract(), facts, facts, NOW) == ()
+
+
+def test_a_unit_is_missed_where_both_stay_in_use() -> None:
+    before = [fact(str(i), f"It is {100 + i} cm tall and {20 + i} cm wide, the cable has 2 m.") for i in range(8)]
+    now = [fact(str(i), f"It is {1 + i / 100} m tall and {20 + i} cm wide, the cable has 2 m.") for i in range(8)]
+    (broken,) = evaluate(Contract(), now, before, NOW)
+    assert (broken.rule, broken.count) == ("units", 8)
+
+
+def test_another_kind_of_number_is_no_other_unit() -> None:
+    before = [fact(str(i), f"It costs {100 + i} EUR for now.") for i in range(8)]
+    now = [fact(str(i), f"It is cheaper by {10 + i} % for now.") for i in range(8)]
+    assert evaluate(Contract(), now, before, NOW) == ()
+
+
+def test_an_attribute_with_its_unit_is_a_number() -> None:
+    before = [fact(str(i), height=f"{100 + i} cm") for i in range(10)]
+    now = [fact(str(i), height=f"{1 + i / 100:.2f} m") for i in range(10)]
+    (broken,) = evaluate(Contract(), now, before, NOW)
+    assert broken.rule == "numbers" and broken.message.startswith("numbers of 'height': median 104.5 before, 1.045 now")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("24.90 EUR", 24.9), ("€ 1,250", 1250), (" 180 cm ", 180), ("2 m cable", None), ("2026", None)]
+)
+def test_a_quantity_is_a_number_with_a_unit_and_nothing_else(text: str, value: float | None) -> None:
+    assert quantity(text) == value
