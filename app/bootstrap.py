@@ -95,6 +95,7 @@ class Services:
     def close(self) -> None:
         """Let go of threads and connections."""
         self.executor.shutdown(wait=True, cancel_futures=True)
+        self.retriever.lookups.shutdown(wait=True, cancel_futures=True)
         self.events.close()
         self.snapshots.publisher.indexes.close()
         self.corpora.close()
@@ -124,7 +125,8 @@ def build(
     corpora = CorpusStore(engine)
     indexes = open_index(_index(settings), settings.home / "indexes")
     reader = Reader(corpora, indexes)
-    retriever = _retriever(reader, embedders, executor, rules, rerank=embedder is None)
+    lookups = ThreadPoolExecutor(MODEL_THREADS, thread_name_prefix="assay-lookup")
+    retriever = _retriever(reader, embedders, (executor, lookups), rules, rerank=embedder is None)
     publisher = _publisher(rules, corpora, EmbeddingCache(engine), indexes, embedders)
     locks = CorpusLocks(settings.home / "locks", engine)
     ingestor = _ingestor(settings, publisher, ProfileStore(engine), ScrubStore(engine), locks)
@@ -240,12 +242,17 @@ def _ending(settings: Settings, ingestor: Ingestor, stores: RemovalStores, keys:
 
 
 def _retriever(
-    reader: Reader, embedders: tuple[Embedder, ...], executor: Executor, rules: RetrievalSettings, *, rerank: bool
+    reader: Reader,
+    embedders: tuple[Embedder, ...],
+    threads: tuple[Executor, Executor],
+    rules: RetrievalSettings,
+    *,
+    rerank: bool,
 ) -> Retriever:
     return Retriever(
         reader,
         embedders,
-        executor,
+        *threads,
         candidates=rules.candidates,
         weights=rules.weights,
         reranker=_reranker(rules.rerank) if rerank and rules.rerank.enabled else KeepOrder(),

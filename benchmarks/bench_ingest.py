@@ -13,6 +13,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,7 @@ from retrieval.sources.folder import list_files
 
 out = Console(width=140, highlight=False)
 CHUNKS_PER_DOCUMENT = 3
+SHIPPED = "both, as shipped"
 
 
 def write_documents(folder: Path, chunks: int, seed: int = 7) -> None:
@@ -49,20 +51,24 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def services(home: Path, embedder: Embedder) -> Services:
+def services(home: Path, embedder: Embedder | None) -> Services:
     shutil.rmtree(home, ignore_errors=True)
     return build(load_settings(home=home), embedder=embedder)
 
 
 def ratio(name: str, folder: Path, home: Path, repeats: int) -> None:
-    embedder = EMBEDDERS[name]()
-    embedder.embed_query("warm up")
+    """One embedder, or all that ship; the models are warm, so that their loading counts on neither side."""
+    embedders = [make() for make in EMBEDDERS.values()] if name == SHIPPED else [EMBEDDERS[name]()]
+    for embedder in embedders:
+        embedder.embed_query("warm up")
     files, found = list_files([folder]), []
     for _ in range(repeats):
-        joined = services(home, embedder)
-        whole = timed(lambda s=joined: s.ingestor.ingest(files, "default"))
+        joined = services(home, embedders[0])
+        publisher = replace(joined.ingestor.publisher, embedders=tuple(embedders))
+        ingestor = replace(joined.ingestor, publisher=publisher)
+        whole = timed(lambda i=ingestor: i.ingest(files, "default"))
         texts = indexed_texts(joined)
-        raw = timed(lambda t=texts: embedder.embed_passages(t))
+        raw = timed(lambda t=texts: [embedder.embed_passages(t) for embedder in embedders])
         joined.close()
         found.append(raw / whole)
         out.print(f"  {name}: {len(texts)} chunks, ingest {len(texts) / whole:.1f}/s, raw {len(texts) / raw:.1f}/s")
@@ -72,7 +78,7 @@ def ratio(name: str, folder: Path, home: Path, repeats: int) -> None:
 
 
 def indexed_texts(joined: Services) -> list[str]:
-    store, chunker = joined.corpora, joined.ingestor.chunker
+    store, chunker = joined.corpora, joined.ingestor.publisher.chunker
     members = store.members("default", store.active("default"))
     documents = (store.document(member.doc_id, member.version) for member in members)
     return [chunk.indexed_text for document in documents for chunk in chunker.chunk(document)]
@@ -112,7 +118,7 @@ def main() -> None:
     folder, home = given.home / "documents", given.home / "home"
     if given.ratio_chunks:
         write_documents(folder, given.ratio_chunks)
-        for name in EMBEDDERS:
+        for name in (*EMBEDDERS, SHIPPED):
             ratio(name, folder, home, given.repeats)
     if given.chunks:
         write_documents(folder, given.chunks)

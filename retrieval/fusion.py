@@ -44,14 +44,17 @@ def fuse(hits: Mapping[str, Hits], weights: Mapping[str, float]) -> list[Fused]:
     total = sum(weights[name] for name in hits)
     if hits and total <= 0:
         raise ValueError("the fusion weights sum to zero: give at least one retriever a weight")
-    scores: dict[int, float] = {}
     parts: dict[int, dict[str, float]] = {}
     for name, found in hits.items():
-        for row, raw, scaled in zip(found.rows, found.scores, min_max(found.scores), strict=True):
-            scores[int(row)] = scores.get(int(row), 0.0) + weights[name] / total * float(scaled)
-            parts.setdefault(int(row), {})[name] = float(raw)
-    ranked = sorted(scores, key=lambda row: (-scores[row], row))
-    return [Fused(row, min(1.0, scores[row]), parts[row]) for row in ranked]
+        for row, raw in zip(found.rows.tolist(), found.scores.tolist(), strict=True):
+            parts.setdefault(row, {})[name] = raw
+    rows = np.fromiter(sorted(parts), np.int64, len(parts))
+    scores = np.zeros(len(rows))
+    for name, found in hits.items():
+        scores[np.searchsorted(rows, found.rows)] += weights[name] / total * min_max(found.scores)
+    order = np.lexsort((rows, -scores))
+    ranked = zip(rows[order].tolist(), np.minimum(1.0, scores[order]).tolist(), strict=True)
+    return [Fused(row, score, parts[row]) for row, score in ranked]
 
 
 def min_max(scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 
 from retrieval.diversity import spread, without_duplicates
@@ -126,6 +126,9 @@ class Retriever:
     reader: Reader
     embedders: tuple[Embedder, ...]
     executor: Executor
+    """Where a search runs, off the event loop."""
+    lookups: Executor
+    """Where the index is asked about one vector while the next one is computed; other threads than the executor's."""
     candidates: int = 100
     weights: Mapping[str, float] = field(default_factory=dict)
     """By part, "bm25" or an embedder's name; a part that is not named weighs 1, one that weighs 0 is not asked."""
@@ -188,14 +191,16 @@ class Retriever:
             found[BM25] = index.matching(weighted_words(query), depth, scope)
         words_found = BM25 in found and len(found[BM25].rows) > 0
         spoken = language(query)
+        asked: dict[str, Future[Hits]] = {}
         for embedder in self.embedders:
             if embedder.name not in self.parts:
                 continue
             if embedder.name not in index.embedders:
                 raise IndexOutdated(corpus, f"vectors of {embedder.name}")
             if not words_found or not embedder.languages or spoken in embedder.languages:
-                found[embedder.name] = index.nearest(embedder.name, vector(query, embedder), depth, scope)
-        return found
+                asked_for = vector(query, embedder)
+                asked[embedder.name] = self.lookups.submit(index.nearest, embedder.name, asked_for, depth, scope)
+        return found | {name: hits.result() for name, hits in asked.items()}
 
     def _distinct(self, snapshot: str, index: SnapshotIndex, fused: Sequence[Fused], count: int) -> list[Passage]:
         """The best passages, `count` of them where there are as many that say different things."""

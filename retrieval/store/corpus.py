@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, tuple_
+from sqlalchemy import Connection, Engine, Row, bindparam, delete, insert, select, tuple_
 
 from retrieval.errors import CorpusNotFound, DocumentNotFound, SnapshotNotFound
 from retrieval.store.rows import Activation, ChunkRow, Member
@@ -28,6 +28,9 @@ from retrieval.types import (
     Snapshot,
     Stage,
 )
+
+_ACTIVE = select(corpora.c.active_snapshot).where(corpora.c.name == bindparam("corpus"))
+"""Made once: every search asks it."""
 
 
 class CorpusStore:
@@ -48,7 +51,7 @@ class CorpusStore:
             CorpusNotFound: Nothing has been ingested into the corpus.
         """
         with self._engine.connect() as db:
-            found = db.scalar(select(corpora.c.active_snapshot).where(corpora.c.name == corpus))
+            found = db.scalar(_ACTIVE, {"corpus": corpus})
         if found is None:
             raise CorpusNotFound(f"The corpus '{corpus}' is empty. Run: assay ingest PATH --corpus {corpus}")
         return str(found)
