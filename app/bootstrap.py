@@ -42,11 +42,12 @@ from retrieval.index.port import IndexStore
 from retrieval.index.stores import open_index
 from retrieval.ingest import Ingestor
 from retrieval.publish import Publisher
+from retrieval.reader import Reader
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
 from retrieval.rerankers.folder import FolderScorer
 from retrieval.rerankers.port import KeepOrder, Reranker
 from retrieval.retention import SnapshotRetention
-from retrieval.search import Reader, Retriever
+from retrieval.search import Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
 from retrieval.store.embeddings import EmbeddingCache
@@ -258,6 +259,7 @@ def _retriever(
         reranker=_reranker(rules.rerank) if rerank and rules.rerank.enabled else KeepOrder(),
         duplicate_similarity=rules.duplicate_similarity,
         diversity=rules.diversity,
+        feedback=rules.rerank.feedback,
     )
 
 

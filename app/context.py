@@ -4,7 +4,7 @@ import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 
-from retrieval.search import Reader
+from retrieval.reader import Reader
 from retrieval.store.corpus import CorpusStore
 from retrieval.types import Found
 from retrieval.widening import widen

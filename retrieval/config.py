@@ -83,6 +83,13 @@ class RerankSettings(BaseModel):
         0.1, ge=0, description="Not asked where all parts put one passage first, ahead by so much; empty: always asked."
     )
     max_tokens: int = Field(6_000, ge=1, description="Budget of one question: tokens of queries and passages read.")
+    feedback: float = Field(
+        0.5,
+        ge=0,
+        le=2,
+        description="How far a question's vectors move towards what the cross-encoder liked, for a second search; "
+        "0: there is none.",
+    )
     kind: Literal["cross_encoder", "sparse", "multi_vector"] = Field(
         "cross_encoder", description="What lies in `folder`."
     )

@@ -93,6 +93,8 @@ class Explanation:
     reranker: str
     reread: int
     """Passages that the reranker was shown."""
+    moved: bool
+    """Whether there was a second search, nearer to what the reranker liked: the scores are those of that one."""
     left_out: tuple[LeftOut, ...] = field(default=())
 
 
@@ -149,6 +151,7 @@ def explanation(retriever: Retriever, query: Query, steps: Steps, scope: Scope) 
         considered=len(steps.fused),
         reranker=retriever.reranker.name,
         reread=min(len(steps.first), retriever.reranker.depth),
+        moved=steps.moved,
         left_out=_left_out(steps, places),
     )
 

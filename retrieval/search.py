@@ -1,105 +1,25 @@
 """Search one snapshot: BM25 and vectors, fused and reranked, as passages with their score parts. Reading only."""
 
 import asyncio
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
 
 from retrieval.diversity import spread, without_duplicates
-from retrieval.embedders.port import Embedder
-from retrieval.errors import IndexMissing, IndexOutdated
+from retrieval.embedders.port import Embedder, Vectors
+from retrieval.errors import IndexOutdated
+from retrieval.feedback import liking, towards
 from retrieval.fusion import Fused, Hits, fuse
-from retrieval.index.port import ChunkPlace, IndexStore, SnapshotIndex
+from retrieval.index.port import ChunkPlace, SnapshotIndex
 from retrieval.query import language, vector, weighted_words
+from retrieval.reader import Reader
 from retrieval.rerankers.port import KeepOrder, Reranker
-from retrieval.store.corpus import CorpusStore
-from retrieval.types import OPEN, Document, Found, Passage, Query, Scope
+from retrieval.types import OPEN, Found, Passage, Query, Scope
 
 BM25 = "bm25"
 """The name of the word index among the parts."""
-SNAPSHOTS_OPEN = 2
-"""Of each corpus: the one that serves, and one that is compared with it."""
-
-
-class Reader:
-    """Snapshots and documents kept open for searches. Immutable things only, so nothing here can be stale."""
-
-    def __init__(self, store: CorpusStore, indexes: IndexStore, max_cached_chars: int = 20_000_000) -> None:
-        self._store = store
-        self._indexes = indexes
-        self._open: dict[tuple[str, str], tuple[str, SnapshotIndex]] = {}
-        self._documents: OrderedDict[tuple[str, str], Document] = OrderedDict()
-        self._cached_chars = 0
-        self._max_cached_chars = max_cached_chars
-        self._lock = threading.Lock()
-        self._reopening = threading.Lock()
-
-    def current(self, corpus: str) -> tuple[str, SnapshotIndex]:
-        """The snapshot that serves, opened once and kept until another one serves.
-
-        Raises:
-            CorpusNotFound: Nothing has been ingested into the corpus.
-        """
-        active = self._store.active(corpus)
-        try:
-            return active, self._opened(corpus, active)
-        except (OSError, IndexMissing):  # another process may have moved on and removed it between our two steps
-            latest = self._store.active(corpus)
-            if latest == active:
-                raise
-            return latest, self._opened(corpus, latest)
-
-    def at(self, corpus: str, snapshot: str | None) -> tuple[str, SnapshotIndex]:
-        """A named snapshot, or the one that serves.
-
-        Raises:
-            CorpusNotFound: Nothing has been ingested into the corpus.
-            SnapshotNotFound: It has no such snapshot.
-            IndexMissing: The snapshot is known, its index was removed.
-        """
-        if snapshot is None:
-            return self.current(corpus)
-        return snapshot, self._opened(corpus, self._store.snapshot(corpus, snapshot).id)
-
-    def _opened(self, corpus: str, snapshot: str) -> SnapshotIndex:
-        key = (corpus, snapshot)
-        stamp = self._indexes.stamp(corpus, snapshot)
-        with self._lock:
-            if key not in self._open:
-                found = self._indexes.open(corpus, snapshot)
-                kept = [known for known in self._open if known[0] == corpus][-SNAPSHOTS_OPEN + 1 :]
-                self._open = {known: i for known, i in self._open.items() if known[0] != corpus or known in kept}
-                self._open[key] = stamp, found
-            self._open[key] = self._open.pop(key)  # the last one used stays longest
-            opened_as, found = self._open[key]
-        # Only one thread opens what was built anew; the others go on with what they have.
-        if stamp and stamp != opened_as and self._reopening.acquire(blocking=False):
-            try:
-                found = self._indexes.open(corpus, snapshot)
-                with self._lock:
-                    self._open[key] = stamp, found
-            finally:
-                self._reopening.release()
-        return found
-
-    def document(self, doc_id: str, version: str) -> Document:
-        """One document version, from memory where it was read lately."""
-        key = (doc_id, version)
-        with self._lock:
-            if key in self._documents:
-                self._documents.move_to_end(key)
-                return self._documents[key]
-        document = self._store.document(doc_id, version)
-        with self._lock:
-            if key not in self._documents:
-                self._documents[key] = document
-                self._cached_chars += len(document.parsed.text)
-            while self._cached_chars > self._max_cached_chars and len(self._documents) > 1:
-                _, dropped = self._documents.popitem(last=False)
-                self._cached_chars -= len(dropped.parsed.text)
-        return document
+Span = tuple[str, int, int]
+"""(doc_id, start, end) of a passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +35,12 @@ class Steps:
     fused: Sequence[Fused]
     first: Sequence[Passage]
     """The best of the first stage, without duplicates: what the reranker was shown."""
+    rows: Mapping[Span, int]
+    """Of those."""
     reranked: Sequence[Passage]
     final: tuple[Passage, ...]
+    moved: bool = False
+    """Whether these are the steps of a second search, nearer to what the reranker liked in the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +61,8 @@ class Retriever:
     """From this Jaccard index of 5-word shingles on, a passage that repeats a better one is left out; None: never."""
     diversity: float = 0.0
     """How much likeness to better passages counts against a passage (MMR); 0: not at all."""
+    feedback: float = 0.0
+    """How far the question's vectors move towards what the reranker liked, for a second search; 0: there is none."""
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -175,59 +101,117 @@ class Retriever:
     def steps(self, query: Query, corpus: str, k: int, scope: Scope) -> Steps:
         """Search, and keep what every step found. Raises as `search` does."""
         snapshot, index = self.reader.at(corpus, scope.snapshot)
-        wanted = max(k, self.reranker.depth)
-        hits = self._hits(query, index, corpus, max(k, self.candidates), scope)
-        weights = {name: self.weights.get(name, 1.0) for name in hits}
-        fused = fuse(hits, weights)
-        first = self._distinct(snapshot, index, fused, wanted)
-        reranked = self.reranker.rerank(query.text, first)
-        final = tuple(spread(reranked, self.diversity)[:k])
-        return Steps(snapshot, index, hits, weights, fused, first, reranked, final)
+        depth = max(k, self.candidates)
+        hits, questions = self._hits(query, index, corpus, depth, scope)
+        steps = self._look(query, Looked(snapshot, index, hits), k)
+        moved = self._moved(index, questions, steps)
+        if not moved:
+            return steps
+        nearer = self._nearest(index, moved, depth, scope)
+        known = {span(passage): scores for passage in steps.reranked if (scores := _second(passage, hits))}
+        return replace(self._look(query, Looked(snapshot, index, hits | nearer, known), k), moved=True)
 
-    def _hits(self, query: Query, index: SnapshotIndex, corpus: str, depth: int, scope: Scope) -> dict[str, Hits]:
-        """What each part finds. Embedders that never learnt the question's language are asked if words find nothing."""
+    def _hits(
+        self, query: Query, index: SnapshotIndex, corpus: str, depth: int, scope: Scope
+    ) -> tuple[dict[str, Hits], dict[str, Vectors]]:
+        """What each part finds, and the question's vectors.
+
+        Embedders that never learnt the question's language are asked if words find nothing.
+        """
         found: dict[str, Hits] = {}
         if BM25 in self.parts:
             found[BM25] = index.matching(weighted_words(query), depth, scope)
         words_found = BM25 in found and len(found[BM25].rows) > 0
         spoken = language(query)
+        questions: dict[str, Vectors] = {}
         asked: dict[str, Future[Hits]] = {}
         for embedder in self.embedders:
-            if embedder.name not in self.parts:
+            name = embedder.name
+            if name not in self.parts:
                 continue
-            if embedder.name not in index.embedders:
-                raise IndexOutdated(corpus, f"vectors of {embedder.name}")
+            if name not in index.embedders:
+                raise IndexOutdated(corpus, f"vectors of {name}")
             if not words_found or not embedder.languages or spoken in embedder.languages:
-                asked_for = vector(query, embedder)
-                asked[embedder.name] = self.lookups.submit(index.nearest, embedder.name, asked_for, depth, scope)
-        return found | {name: hits.result() for name, hits in asked.items()}
+                questions[name] = vector(query, embedder)
+                asked[name] = self.lookups.submit(index.nearest, name, questions[name], depth, scope)
+        return found | {name: hits.result() for name, hits in asked.items()}, questions
 
-    def _distinct(self, snapshot: str, index: SnapshotIndex, fused: Sequence[Fused], count: int) -> list[Passage]:
-        """The best passages, `count` of them where there are as many that say different things."""
+    def _look(self, query: Query, looked: "Looked", k: int) -> Steps:
+        """Fuse what the parts found, leave duplicates out, and have the best of it reranked."""
+        weights = {name: self.weights.get(name, 1.0) for name in looked.hits}
+        fused = fuse(looked.hits, weights)
+        first, rows = self._distinct(looked, fused, max(k, self.reranker.depth))
+        reranked = self.reranker.rerank(query.text, first)
+        final = tuple(spread(reranked, self.diversity)[:k])
+        return Steps(looked.snapshot, looked.index, looked.hits, weights, fused, first, rows, reranked, final)
+
+    def _moved(self, index: SnapshotIndex, questions: Mapping[str, Vectors], steps: Steps) -> dict[str, Vectors]:
+        """The question's vectors, nearer to what the reranker liked; none if it was not asked."""
+        liked = [passage for passage in steps.reranked if _second(passage, steps.hits)]
+        if not self.feedback or not liked:
+            return {}
+        weights, rows = liking(liked), [steps.rows[span(passage)] for passage in liked]
+        found = {name: index.vectors(name, rows) for name in questions}
+        return {
+            name: towards(questions[name], vectors, weights, self.feedback)
+            for name, vectors in found.items()
+            if vectors is not None
+        }
+
+    def _nearest(
+        self, index: SnapshotIndex, questions: Mapping[str, Vectors], depth: int, scope: Scope
+    ) -> dict[str, Hits]:
+        asked = {name: self.lookups.submit(index.nearest, name, of, depth, scope) for name, of in questions.items()}
+        return {name: hits.result() for name, hits in asked.items()}
+
+    def _distinct(self, looked: "Looked", fused: Sequence[Fused], count: int) -> tuple[list[Passage], dict[Span, int]]:
+        """The best passages, `count` of them where there are as many that say different things, and their rows."""
         taken: list[Passage] = []
+        rows: dict[Span, int] = {}
         for start in range(0, len(fused), max(1, count)):
             batch = fused[start : start + max(1, count)]
-            places = index.places([found.row for found in batch])
-            taken += [self._passage(snapshot, *both) for both in zip(batch, places, strict=True)]
-            taken = without_duplicates(taken, self.duplicate_similarity)
+            places = looked.index.places([found.row for found in batch])
+            passages = [self._passage(looked, *both) for both in zip(batch, places, strict=True)]
+            rows |= {span(passage): found.row for passage, found in zip(passages, batch, strict=True)}
+            taken = without_duplicates(taken + passages, self.duplicate_similarity)
             if len(taken) >= count:
                 break
-        return taken[:count]
+        return taken[:count], rows
 
-    def _passage(self, snapshot: str, found: Fused, place: ChunkPlace) -> Passage:
+    def _passage(self, looked: "Looked", found: Fused, place: ChunkPlace) -> Passage:
         doc_id, version, start, end = place
         document = self.reader.document(doc_id, version)
         return Passage(
             doc_id=document.doc_id,
             uri=document.uri,
             title=document.title,
-            snapshot=snapshot,
+            snapshot=looked.snapshot,
             start=start,
             end=end,
             text=document.parsed.text[start:end],
             page=document.page_at(start),
             section=document.section_at(start),
             score=found.score,
-            parts=found.parts,
+            parts={**found.parts, **looked.known.get((document.doc_id, start, end), {})},
             places=document.places(start, end),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What one look at an index found, by part; `known` is what the reranker has already scored."""
+
+    snapshot: str
+    index: SnapshotIndex
+    hits: dict[str, Hits]
+    known: Mapping[Span, Mapping[str, float]] = field(default_factory=dict)
+
+
+def span(passage: Passage) -> Span:
+    """What tells a passage from the others of its snapshot."""
+    return passage.doc_id, passage.start, passage.end
+
+
+def _second(passage: Passage, hits: Mapping[str, Hits]) -> dict[str, float]:
+    """What the reranker itself scored."""
+    return {name: score for name, score in passage.parts.items() if name not in hits}

@@ -105,6 +105,8 @@ def _notes(found: Explanation) -> list[str]:
     lines = [f"snapshot {found.snapshot} · candidates: {hits}; {found.considered} chunks in all"]
     if found.reread:
         lines.append(f"the second look ({found.reranker}) was shown {found.reread} of them")
+    if found.moved:
+        lines.append("a second search started nearer to what the second look liked: the scores are those of that one")
     if found.not_asked:
         lines.append(f"not asked, for it never learnt '{found.language}': {', '.join(found.not_asked)}")
     return lines

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from evals.errors import EvidenceError
 from evals.golden.cases import Case, Quote
 from evals.types import Evidence, GoldSpan
-from retrieval.search import Reader
+from retrieval.reader import Reader
 from retrieval.store.corpus import CorpusStore
 
 

@@ -114,6 +114,12 @@ class FaissIndex:
         order = np.lexsort((found, -scores))[:k]
         return Hits(found[order], scores[order])
 
+    def vector(self, row: int) -> Vectors:
+        """One row's vector, (dimensions,): the exact one, in half precision at least."""
+        if self._exact is None:
+            return np.asarray(self._index.reconstruct(int(row)), dtype=np.float32)
+        return np.asarray(self._exact.read(np.array([row]))[0], dtype=np.float32)
+
     def _candidates(self, query: Vectors, k: int, allowed: Allowed) -> NDArray[np.int64]:
         """At least `k` admitted rows, ascending, among them nearly surely the best `k`.
 

@@ -57,6 +57,13 @@ class FolderIndex:
         """The best `k` admitted rows that hold one of the words."""
         return self._search(scope, k, lambda part, allowed: part.bm25.search(words, k, allowed))
 
+    def vectors(self, embedder: str, rows: Sequence[int]) -> Vectors:
+        """The vectors of rows, (rows, dimensions), in their order."""
+        tenants = sorted(self.partitions.values(), key=lambda part: part.first)
+        owner = np.searchsorted([part.first for part in tenants], rows, side="right") - 1
+        found = [tenants[i].dense[embedder].vector(row - tenants[i].first) for i, row in zip(owner, rows, strict=True)]
+        return np.stack(found) if found else np.empty((0, 0), np.float32)
+
     def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
         """Which chunk each of the rows is."""
         held = self.rows

@@ -75,6 +75,9 @@ class LlamaIndex:
         """The best `k` admitted rows that hold one of the words, as in folders."""
         return self.folder.matching(words, k, scope)
 
+    def vectors(self, embedder: str, rows: Sequence[int]) -> None:
+        """None: few stores give vectors back."""
+
     def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
         """Which chunk each of the rows is."""
         return self.folder.places(rows)

@@ -77,6 +77,14 @@ class MilvusIndex:
         found = self._search(Collections.of(self.corpus, self.snapshot).words, asked, "words", k, scope)
         return Hits(found.rows[found.scores > 0], found.scores[found.scores > 0])
 
+    def vectors(self, embedder: str, rows: Sequence[int]) -> Vectors:
+        """The vectors of rows, (rows, dimensions), in their order; as many rows as Milvus gives at once."""
+        name = Collections.of(self.corpus, self.snapshot).dense(list(self.embedders).index(embedder))
+        wanted = [int(row) for row in rows]
+        said = self._ask("query", collection_name=name, filter=f"row in {wanted}", output_fields=["row", "vector"])
+        found = {int(row["row"]): row["vector"] for row in said}
+        return np.array([found[row] for row in wanted], dtype=np.float32)
+
     def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
         """Which chunk each of the rows is."""
         if not rows:

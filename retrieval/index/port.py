@@ -31,6 +31,10 @@ class SnapshotIndex(Protocol):
         """The best `k` admitted rows that hold one of the words, each counted with its weight."""
         ...
 
+    def vectors(self, embedder: str, rows: Sequence[int]) -> Vectors | None:
+        """The vectors of rows, (rows, dimensions) float32, in their order; None where the index gives none back."""
+        ...
+
     def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
         """Which chunk each of the rows is."""
         ...

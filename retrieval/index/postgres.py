@@ -24,7 +24,7 @@ from retrieval.index.contents import IndexContents
 from retrieval.index.port import ChunkPlace
 from retrieval.index.postgres_connections import Connection, Connections
 from retrieval.index.postgres_filling import fill, has_graph, word_key
-from retrieval.index.postgres_queries import admits, matching, nearest, places
+from retrieval.index.postgres_queries import admits, matching, nearest, places, vectors
 from retrieval.index.postgres_tables import FORMAT, SCHEMA, Tables, checksums, make_schema
 from retrieval.types import Scope
 
@@ -71,6 +71,12 @@ class PostgresIndex:
         keys, weights = [word_key(word) for word in words], list(map(float, words.values()))
         values = {**admits(scope), "k": k, "words": keys, "weights": weights, "k1": K1, "b": B}
         return _hits(self._ask(matching(self._tables), values))
+
+    def vectors(self, embedder: str, rows: Sequence[int]) -> Vectors:
+        """The vectors of rows, (rows, dimensions), in their order."""
+        query = vectors(self._tables, self.embedders.index(embedder))
+        found = self._ask(query, {"rows": list(map(int, rows))})
+        return np.array([vector.to_numpy() for (vector,) in found], dtype=np.float32)
 
     def places(self, rows: Sequence[int]) -> list[ChunkPlace]:
         """Which chunk each of the rows is."""

@@ -47,6 +47,10 @@ _PLACES = sql.SQL("""
     SELECT doc_id, version, start, "end" FROM unnest(%(rows)s::int[]) WITH ORDINALITY AS asked(row, at)
     JOIN {chunks} USING (row) ORDER BY at""")
 
+_VECTORS = sql.SQL("""
+    SELECT vector FROM unnest(%(rows)s::int[]) WITH ORDINALITY AS asked(row, at)
+    JOIN {vectors} USING (row) ORDER BY at""")
+
 
 def nearest(tables: Tables, embedder: int, *, graph: bool) -> sql.Composed:
     """Asks for `query`, `k`, what `admits` gives, and with `graph`: up to `exact` admitted rows each is compared."""
@@ -58,6 +62,11 @@ def matching(tables: Tables) -> sql.Composed:
     """Asks for `words` as keys, `weights`, `k`, `k1`, `b` and what `admits` gives."""
     named = {name: tables[name] for name in ("labels", "words", "tenants")}
     return _WORDS.format(admitted=_ADMITTED, **named)
+
+
+def vectors(tables: Tables, embedder: int) -> sql.Composed:
+    """Asks for `rows`."""
+    return _VECTORS.format(vectors=tables.vectors(embedder))
 
 
 def places(tables: Tables) -> sql.Composed:

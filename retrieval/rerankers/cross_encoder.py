@@ -104,29 +104,34 @@ class CrossEncoderFusion:
         list(self.scorer.scores("warm", ["up"]))
 
     def rerank(self, query: str, passages: Sequence[Passage]) -> list[Passage]:
-        """The passages that the budget reaches, by the average of both scores; the others follow as they came."""
-        if sure(passages, self.settings.skip_margin):
+        """The passages that the budget reaches, by the average of both scores; the others follow as they came.
+
+        A passage that comes with a score of the cross-encoder is not read again.
+        """
+        count = min(len(passages), self.settings.candidates)
+        scores = {i: passages[i].parts[PART] for i in range(count) if PART in passages[i].parts}
+        if not scores and sure(passages, self.settings.skip_margin):
             return list(passages)
-        texts = self._affordable(query, passages[: self.settings.candidates])
+        unread = [i for i in range(count) if i not in scores]
+        texts = self._affordable(query, [passages[i] for i in unread])
         deadline = time.monotonic() + self.settings.timeout_ms / 1000
-        second: list[float] = []
-        for score in self.scorer.scores(query, texts):
-            second.append(score)
+        for i, score in zip(unread, self.scorer.scores(query, texts), strict=False):
+            scores[i] = score
             if time.monotonic() > deadline:
                 break
         weight = self.settings.weight
         seen = [
             replace(
-                passage,
-                score=(passage.score + weight * score) / (1 + weight),
-                parts={**passage.parts, PART: score},
+                passages[i],
+                score=(passages[i].score + weight * score) / (1 + weight),
+                parts={**passages[i].parts, PART: score},
             )
-            for passage, score in zip(passages, second, strict=False)
+            for i, score in sorted(scores.items())
         ]
         head = sorted(seen, key=lambda passage: -passage.score)  # stable: ties keep the first stage's order
         floor = head[-1].score if head else 1.0
-        tail = [replace(p, score=min(floor, p.score / (1 + weight))) for p in passages[len(seen) :]]
-        return head + tail
+        others = (passage for i, passage in enumerate(passages) if i not in scores)
+        return head + [replace(p, score=min(floor, p.score / (1 + weight))) for p in others]
 
     def _affordable(self, query: str, passages: Sequence[Passage]) -> list[str]:
         """What the scorer is shown: as many passages as fit the token budget, one at least."""

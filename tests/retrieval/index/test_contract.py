@@ -243,6 +243,17 @@ def test_the_nearest_are_those_of_the_inner_product(store: IndexStore, k: int) -
             agree(index.nearest(name, query, k, scope), dense_scores(held, name, query, scope), k)
 
 
+def test_vectors_come_back_in_the_order_they_are_asked_for(store: IndexStore) -> None:
+    held = contents(some_docs(9, 20, LABELS))
+    index = put(store, held)
+    rows = [len(held.rows) - 1, 0, len(held.rows) // 2, 1]
+    for name, vectors in held.vectors.items():
+        found = index.vectors(name, rows)
+        if found is not None:  # a store may give none back: then there is no second search
+            assert found.dtype == np.float32
+            np.testing.assert_allclose(found, vectors[rows], atol=1e-3)
+
+
 def test_equal_vectors_come_in_the_order_of_their_rows(store: IndexStore) -> None:
     held = contents([Doc(Labels(SHARED if i % 2 else ""), [["x"]]) for i in range(30)])
     same = np.tile(unit(np.random.default_rng(1), 1, 7), (30, 1))
