@@ -33,6 +33,7 @@ class Traces:
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
         self._shared = np.zeros(len(self._text), dtype=np.bool_)
+        self._settled = True
 
     @property
     def characters(self) -> int:
@@ -50,6 +51,7 @@ class Traces:
         self.short = [short for short in self.short if short not in folded]
         for start, end in self._runs(folded):
             self._shared[start:end] = True
+            self._settled = False
 
     def in_text(self, text: str) -> bool:
         """Whether a text, escaped or not, tells of it."""
@@ -59,10 +61,24 @@ class Traces:
         """Whether a folded text tells of it."""
         if any(word in folded for word in self.words) or any(short in folded for short in self.short):
             return True
+        if not self._settled:
+            self._settle()
         return any(
             end - start >= RUN and int(np.count_nonzero(~self._shared[start:end])) >= OWN
             for start, end in self._runs(folded)
         )
+
+    def _settle(self) -> None:
+        """Let what is shared in one place be shared wherever the same characters stand: a look finds one place only."""
+        before = np.concatenate([[0], np.cumsum(self._shared)])
+        whole = (before[WINDOW:] - before[:-WINDOW] == WINDOW)[self._order]
+        group = np.cumsum(np.diff(self._hashes, prepend=self._hashes[:1]) != 0)
+        alike = np.isin(group, group[whole])
+        edges = np.zeros(len(self._text) + 1, dtype=np.int64)
+        np.add.at(edges, self._order[alike], 1)
+        np.add.at(edges, self._order[alike] + WINDOW, -1)
+        self._shared |= np.cumsum(edges)[:-1] > 0
+        self._settled = True
 
     def _runs(self, folded: str) -> Iterator[tuple[int, int]]:
         """(start, end) in our texts of each run that both have."""

@@ -78,3 +78,12 @@ def test_short_texts_are_looked_for_whole_and_the_shortest_not_at_all() -> None:
     assert traces.in_text(f"He said: {short.upper()}") and not traces.in_text("Yes. Drift is watched.")
     traces.share(f"… {short} …")
     assert not traces.in_text(short)
+
+
+@given(TEXT, TEXT, TEXT, st.integers(0, 15))
+def test_what_stays_is_no_trace_however_often_it_was_repeated(one: str, other: str, stays: str, shift: int) -> None:
+    kept = f"{fold(other)[-8:]} {stays}"
+    traces = Traces([], [f"{one} {stays}", f"{other} {stays}"])
+    traces.share("k" * shift + kept)
+    for moved in range(16):  # another place to look from, which may be in the other text
+        assert not traces.in_text("x" * moved + kept)
