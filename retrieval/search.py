@@ -109,7 +109,8 @@ class Retriever:
             return steps
         nearer = self._nearest(index, moved, depth, scope)
         known = {span(passage): scores for passage in steps.reranked if (scores := _second(passage, hits))}
-        return replace(self._look(query, Looked(snapshot, index, hits | nearer, known), k), moved=True)
+        asked = {name: questions[name] for name in moved}
+        return replace(self._look(query, Looked(snapshot, index, hits | nearer, known, asked), k), moved=True)
 
     def _hits(
         self, query: Query, index: SnapshotIndex, corpus: str, depth: int, scope: Scope
@@ -141,6 +142,7 @@ class Retriever:
         weights = {name: self.weights.get(name, 1.0) for name in looked.hits}
         fused = fuse(looked.hits, weights)
         first, rows = self._distinct(looked, fused, max(k, self.reranker.depth))
+        first = _as_asked(looked, first, rows)
         reranked = self.reranker.rerank(query.text, first)
         final = tuple(spread(reranked, self.diversity)[:k])
         return Steps(looked.snapshot, looked.index, looked.hits, weights, fused, first, rows, reranked, final)
@@ -199,12 +201,26 @@ class Retriever:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one look at an index found, by part; `known` is what the reranker has already scored."""
+    """What one look at an index found, by part.
+
+    `known` is what the reranker has already scored, `asked` are the question's own vectors where moved ones searched.
+    """
 
     snapshot: str
     index: SnapshotIndex
     hits: dict[str, Hits]
     known: Mapping[Span, Mapping[str, float]] = field(default_factory=dict)
+    asked: Mapping[str, Vectors] = field(default_factory=dict)
+
+
+def _as_asked(looked: Looked, passages: list[Passage], rows: Mapping[Span, int]) -> list[Passage]:
+    """The passages with the parts' scores for the question as it was asked: whoever reads a cosine means that one."""
+    for name, question in looked.asked.items():
+        vectors = looked.index.vectors(name, [rows[span(passage)] for passage in passages])
+        if vectors is not None and len(vectors):
+            cosines = (vectors @ question).tolist()
+            passages = [replace(p, parts={**p.parts, name: c}) for p, c in zip(passages, cosines, strict=True)]
+    return passages
 
 
 def span(passage: Passage) -> Span:

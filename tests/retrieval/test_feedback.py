@@ -109,3 +109,14 @@ def test_nothing_is_read_twice(retriever: Retriever) -> None:
 def test_without_a_second_look_there_is_no_second_search(retriever: Retriever) -> None:
     plain = replace(retriever, feedback=1.0).steps(Query("note on paper"), "default", 8, OPEN)
     assert not plain.moved
+
+
+def test_scores_are_those_of_the_question_as_it_was_asked(retriever: Retriever) -> None:
+    query = Query("note on paper")
+    once = looking(retriever, Likes("bread"), 0.0).steps(query, "default", 12, OPEN)
+    again = looking(retriever, Likes("bread"), 1.0).steps(query, "default", 12, OPEN)
+    part = retriever.embedders[0].name
+    cosines = [{(p.doc_id, p.start): p.parts[part] for p in steps.final} for steps in (once, again)]
+    assert again.moved and cosines[0].keys() == cosines[1].keys()
+    for where, cosine in cosines[0].items():
+        assert cosines[1][where] == pytest.approx(cosine, abs=1e-5)
