@@ -87,6 +87,10 @@ def rollback(services: Services, folder: Path, chance: random.Random) -> None:
         ingest(services, folder, chance)
 
 
+def reindex(services: Services, folder: Path, chance: random.Random) -> None:
+    services.snapshots.reindex("default", services.corpora.active("default"))
+
+
 def erase(services: Services, folder: Path, chance: random.Random) -> None:
     """Erase by the words that the last call planted, then plant others."""
     planted, erased = folder.with_name("planted"), folder.with_name("erased")
@@ -105,6 +109,7 @@ OPERATIONS: dict[str, Callable[[Services, Path, random.Random], None]] = {
     "ingest": ingest,
     "switch": switch,
     "rollback": rollback,
+    "reindex": reindex,
     "erase": erase,
 }
 LONGEST_S = {"erase": 1.2}
