@@ -5,7 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.context import as_found
 from app.conversation import Understand, weigh_history
@@ -15,6 +15,7 @@ from app.llm.port import DraftRequest, DraftText, Provider
 from app.sentences import sentences
 from app.settings import ChatSettings
 from app.types import (
+    Action,
     ChatRequest,
     ChatResult,
     Claim,
@@ -113,6 +114,7 @@ class ChatPipeline:
             question=request.question,
             answer=" ".join(claim.text for claim in draft.claims) or ABSTENTION,
             abstained=not draft.claims,
+            action=Action.ANSWER if draft.claims else Action.ABSTAIN,
             reason=self._reason(asked, provider, draft),
             claims=tuple(draft.claims),
             dropped=tuple(draft.dropped),
@@ -173,6 +175,8 @@ class ChatPipeline:
         if claim is None:
             draft.dropped.append(sentence)
         elif claim.text not in (known.text for known in draft.claims):
+            start = draft.claims[-1].end + 1 if draft.claims else 0  # a space between claims
+            claim = replace(claim, start=start, end=start + len(claim.text))
             draft.claims.append(claim)
             return claim
         return None

@@ -16,7 +16,11 @@ def result_json(result: ChatResult) -> Json:
     return {
         "answer": result.answer,
         "abstained": result.abstained,
+        "action": str(result.action),
         "reason": str(result.reason),
+        "confidence": result.confidence,
+        "missing": list(result.missing),
+        "options": list(result.options),
         "claims": [claim_json(claim) for claim in result.claims],
         "dropped": list(result.dropped),
         "passages": [passage_json(passage) for passage in result.passages],
@@ -24,6 +28,9 @@ def result_json(result: ChatResult) -> Json:
         "snapshot": result.snapshot,
         "provider": result.provider,
         "usage": asdict(result.usage),
+        "cost_usd": result.cost_usd,
+        "attempts": result.attempts,
+        "degraded": list(result.degraded),
         "timings_ms": dict(result.timings_ms),
         "turn_id": result.turn_id,
     }
@@ -34,7 +41,11 @@ def claim_json(claim: Claim) -> Json:
     return {
         "text": claim.text,
         "support": claim.support,
+        "verdict": str(claim.verdict),
+        "start": claim.start,
+        "end": claim.end,
         "citations": [asdict(citation) for citation in claim.citations],
+        "conflicts": [asdict(citation) for citation in claim.conflicts],
     }
 
 

@@ -61,13 +61,41 @@ class Citation:
     section: str | None
 
 
+class Verdict(StrEnum):
+    """What the passages say of a claim."""
+
+    SUPPORTED = "supported"
+    PARTLY = "partly"
+    UNSUPPORTED = "unsupported"
+    CONTRADICTED = "contradicted"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One statement of the answer with the source spans that support it; `support` is in [0, 1]."""
+    """One statement of the answer with the source spans that support it.
+
+    `support` is the probability, in [0, 1], that the spans say it. The claim is `answer[start:end]`. `conflicts` are
+    spans of other sources that say otherwise.
+    """
 
     text: str
     citations: tuple[Citation, ...]
     support: float
+    verdict: Verdict = Verdict.SUPPORTED
+    start: int = 0
+    end: int = 0
+    conflicts: tuple[Citation, ...] = ()
+
+
+class Action(StrEnum):
+    """What a turn did with the question."""
+
+    ANSWER = "answer"
+    PARTLY = "partly"
+    """Answered, and said what is missing."""
+    CLARIFY = "clarify"
+    """Asked back: the question has several meanings here."""
+    ABSTAIN = "abstain"
 
 
 class Reason(StrEnum):
@@ -98,6 +126,18 @@ class ChatResult:
     usage: Usage
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     tenant: str = ""
+    action: Action = Action.ANSWER
+    confidence: float | None = None
+    """Probability that the answer is right, calibrated for the corpus; None where nothing was weighed."""
+    missing: tuple[str, ...] = ()
+    """What of the question the answer leaves open."""
+    options: tuple[str, ...] = ()
+    """Of a clarifying question: what could be meant. Of an abstention: the nearest topics that the corpus knows."""
+    degraded: tuple[str, ...] = ()
+    """Steps of the degradation ladder that were taken, in order."""
+    attempts: int = 0
+    """Calls of models upstream."""
+    cost_usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ async def test_events_come_in_order_and_agree_with_the_result(build_services: Bu
     assert [e.claim for e in events if isinstance(e, ClaimVerified)] == list(result.claims)
     assert events[0].passages == result.passages
     assert result.answer == " ".join(claim.text for claim in result.claims)
+    assert [result.answer[claim.start : claim.end] for claim in result.claims] == [c.text for c in result.claims]
     assert result.snapshot == corpus.corpora.active("default")
     assert set(result.timings_ms) == {"understand", "retrieve", "first_claim", "answer", "total"}
 
