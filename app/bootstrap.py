@@ -11,7 +11,7 @@ from app.context import Surroundings
 from app.conversation import RewriteByModel, Understand, weigh_history
 from app.erasure import Forget
 from app.errors import ConfigError
-from app.grounding import Grounding
+from app.grounding.verify import Grounding
 from app.intents import Intents
 from app.llm.extractive import Extractive
 from app.llm.port import Provider

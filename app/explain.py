@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.grounding import Grounding
+from app.grounding.verify import Grounding
 from app.llm.port import DraftRequest
 from app.pipeline import ChatPipeline, unrecorded
 from app.sentences import sentences
@@ -89,8 +89,8 @@ async def explain_answer(
 
 def _claims(answer: str, grounding: Grounding, passages: Sequence[Passage]) -> tuple[Claim, ...]:
     """The claims of an answer whose text was kept: its sentences, verified once more."""
-    stated = (grounding.verify(answer[span.start : span.end], passages) for span in sentences(answer))
-    return tuple(claim for claim in stated if claim)
+    stated = ((span, grounding.verify(answer[span.start : span.end], passages)) for span in sentences(answer))
+    return tuple(replace(claim, start=span.start, end=span.start + len(claim.text)) for span, claim in stated if claim)
 
 
 def carried(

@@ -3,14 +3,14 @@
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 from app.context import as_found
 from app.conversation import Understand, weigh_history
 from app.errors import ProviderError
-from app.grounding import Grounding
+from app.grounding.verify import Grounding
 from app.llm.port import DraftRequest, DraftText, Provider
 from app.sentences import sentences
 from app.settings import ChatSettings
@@ -45,6 +45,7 @@ class _Draft:
 
     claims: list[Claim] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    dropped_why: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     failed: bool = False
 
@@ -118,6 +119,7 @@ class ChatPipeline:
             reason=self._reason(asked, provider, draft),
             claims=tuple(draft.claims),
             dropped=tuple(draft.dropped),
+            dropped_why=tuple(draft.dropped_why),
             passages=found.passages,
             corpus=request.corpus,
             snapshot=found.snapshot,
@@ -158,28 +160,30 @@ class ChatPipeline:
                         continue
                     complete, pending = _complete(pending + part.text)
                     for sentence in complete:
-                        if claim := self._check(sentence, asked.passages, draft):
+                        for claim in self._check(sentence, asked.passages, draft):
                             yield claim
         except ProviderError as error:
             # What was verified before the model broke off still stands, its unfinished sentence does not.
             _log.warning("provider %s: %s", provider.name, error)
             draft.failed, pending = True, ""
         for sentence in _split(pending):
-            if claim := self._check(sentence, asked.passages, draft):
+            for claim in self._check(sentence, asked.passages, draft):
                 yield claim
 
-    def _check(self, sentence: str, passages: Sequence[Passage], draft: _Draft) -> Claim | None:
+    def _check(self, sentence: str, passages: Sequence[Passage], draft: _Draft) -> Iterator[Claim]:
+        """The claims that a sentence comes to; what does not stand up is noted with the reason."""
         if len(draft.claims) >= self.settings.max_claims:
-            return None
-        claim = self.grounding.verify(sentence, passages)
-        if claim is None:
-            draft.dropped.append(sentence)
-        elif claim.text not in (known.text for known in draft.claims):
-            start = draft.claims[-1].end + 1 if draft.claims else 0  # a space between claims
-            claim = replace(claim, start=start, end=start + len(claim.text))
-            draft.claims.append(claim)
-            return claim
-        return None
+            return
+        for finding in self.grounding.parts(sentence, passages):
+            claim = finding.claim
+            if claim is None:
+                draft.dropped.append(finding.text)
+                draft.dropped_why.append(f"{finding.verdict}: {finding.why}")
+            elif claim.text not in (known.text for known in draft.claims):
+                start = draft.claims[-1].end + 1 if draft.claims else 0  # a space between claims
+                claim = replace(claim, start=start, end=start + len(claim.text))
+                draft.claims.append(claim)
+                yield claim
 
     def _reason(self, asked: DraftRequest, provider: Provider, draft: _Draft) -> Reason:
         if not asked.passages:

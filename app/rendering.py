@@ -23,6 +23,7 @@ def result_json(result: ChatResult) -> Json:
         "options": list(result.options),
         "claims": [claim_json(claim) for claim in result.claims],
         "dropped": list(result.dropped),
+        "dropped_why": list(result.dropped_why),
         "passages": [passage_json(passage) for passage in result.passages],
         "corpus": result.corpus,
         "snapshot": result.snapshot,

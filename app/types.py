@@ -135,6 +135,8 @@ class ChatResult:
     """Of a clarifying question: what could be meant. Of an abstention: the nearest topics that the corpus knows."""
     degraded: tuple[str, ...] = ()
     """Steps of the degradation ladder that were taken, in order."""
+    dropped_why: tuple[str, ...] = ()
+    """Of each dropped statement its verdict and the reason."""
     attempts: int = 0
     """Calls of models upstream."""
     cost_usd: float | None = None

@@ -28,6 +28,7 @@ DOORS = {
     "sentence_transformers": ("retrieval/embedders/", "retrieval/rerankers/"),
     "torch": ("retrieval/embedders/", "retrieval/rerankers/"),
     "onnxruntime": ("retrieval/onnx.py",),
+    "sklearn": ("evals/bench/groundedness.py",),
     "pymilvus": ("retrieval/index/milvus_server.py", "retrieval/index/milvus_rows.py"),
     "faiss": ("retrieval/index/faiss.py",),
     "psycopg": ("retrieval/index/postgres",),

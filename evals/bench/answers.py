@@ -151,7 +151,7 @@ def scored(golds: Sequence[Gold], said: Sequence[Said], seed: int) -> dict[str, 
         found[name] = mean([value for value in values if value is not None], seed)
     can = [given.confidence for gold, given in zip(golds, said, strict=True) if gold.query.answerable]
     cannot = [given.confidence for gold, given in zip(golds, said, strict=True) if not gold.query.answerable]
-    found["abstain_auc"] = bootstrapped((can, cannot), _auc, seed, "BCa", vectorized=False)
+    found["abstain_auc"] = bootstrapped((can, cannot), auc, seed, "BCa", vectorized=False)
     return found
 
 
@@ -195,7 +195,7 @@ def _overlap(a: Place, b: Place) -> bool:
     return a[0] == b[0] and a[1] < b[2] and b[1] < a[2]
 
 
-def _auc(positive: Any, negative: Any) -> float:
+def auc(positive: Any, negative: Any) -> float:
     """Chance that a positive stands above a negative, ties counted half (Mann and Whitney 1947)."""
     below = np.searchsorted(np.sort(negative), positive, side="left")
     upto = np.searchsorted(np.sort(negative), positive, side="right")

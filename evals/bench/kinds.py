@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 
 from evals.bench.answers import answers
+from evals.bench.groundedness import groundedness
 from evals.bench.results import Kind
 from evals.bench.retrieval import retrieval
 
 KINDS: Mapping[str, Kind] = {
     "answers": answers,
+    "groundedness": groundedness,
     "retrieval": retrieval,
 }

@@ -25,6 +25,8 @@ class BenchRequest:
     query_field: QueryField = "text"
     seed: int = 0
     fresh: bool = True
+    leave_one_source_out: bool = False
+    """Fit anew without the source that is scored, where the kind has something to fit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,15 @@ from evals.errors import BenchError
 class BenchOptions:
     """Options of `evals bench`."""
 
-    kind: Annotated[str, typer.Argument(help="What is measured: retrieval or answers.")]
+    kind: Annotated[str, typer.Argument(help="What is measured: retrieval, answers or groundedness.")]
     path: Annotated[Path, typer.Argument(help="A folder or file in the bench format.")]
     limit: Annotated[int | None, typer.Option(min=1, help="Score so many queries, drawn with the seed.")] = None
     query_field: Annotated[
         Literal["text", "rewrite", "all_questions"], typer.Option(help="Which form of each question is asked.")
     ] = "text"
+    leave_one_source_out: Annotated[
+        bool, typer.Option("--leave-one-source-out", help="groundedness: fit anew without the source that is scored.")
+    ] = False
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the intervals.")] = 0
     home: Annotated[
         Path | None,
@@ -33,7 +36,7 @@ class BenchOptions:
 
 
 def bench(door: Door, given: BenchOptions) -> None:
-    """Score what ships on a bench set, with simple baselines beside it. Trains nothing.
+    """Score what ships on a bench set, with simple baselines beside it. Trains nothing but for --leave-one-source-out.
 
     Exit codes: 0 it ran, however good or bad; 4 misuse, or data that is not in the format.
     """
@@ -47,7 +50,9 @@ def bench(door: Door, given: BenchOptions) -> None:
         raise BenchError(f"There is no {given.path}. Give a folder or file in the bench format.")
     with _home(given.home) as home:
         fresh = not home.is_dir() or not any(home.iterdir())
-        request = BenchRequest(given.path, given.limit, given.query_field, given.seed, fresh)
+        request = BenchRequest(
+            given.path, given.limit, given.query_field, given.seed, fresh, given.leave_one_source_out
+        )
         with door.services(home, None) as services, door.progress(given.as_json) as progress:
             result = asyncio.run(KINDS[given.kind](services, request, progress))
     if given.as_json:

@@ -56,6 +56,19 @@ def ragas_id_precision(case: Case, result: ChatResult, evidence: Evidence) -> fl
     return _ids("IDBasedContextPrecision", result, evidence)
 
 
+def text_likeness() -> Mapping[str, Callable[[str, str], float]]:
+    """The metrics of two texts that need no model, by name: (response, reference) -> score.
+
+    Raises:
+        EvalsError: As `load`.
+    """
+    load()
+    return {
+        "string_similarity": lambda said, of: _value("NonLLMStringSimilarity", reference=of, response=said),
+        "rouge": lambda said, of: _value("RougeScore", reference=of, response=said),
+    }
+
+
 def load(cases: Sequence[Case] = ()) -> None:
     """Load ragas (seconds), for `Metric.prepare`.
 

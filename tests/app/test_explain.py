@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from app.bootstrap import Services
 from app.explain import carried, explain_answer
-from app.grounding import Grounding
+from app.grounding.verify import Grounding
 from app.llm.scripted import ScriptedProvider
 from app.types import ChatRequest, ChatResult
 from retrieval.types import Passage

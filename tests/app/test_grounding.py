@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.grounding import Grounding
+from app.grounding.verify import Grounding
 from retrieval.types import Passage, Place
 
 TEXT = (

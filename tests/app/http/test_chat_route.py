@@ -31,8 +31,9 @@ async def test_an_answer_is_the_turn_of_the_pipeline(client: httpx.AsyncClient, 
     expected = result_json(await corpus.pipeline.run(ChatRequest(QUESTION)))
     assert untimed(response.json()) == untimed(expected)
     assert list(response.json()) == [
-        "answer", "abstained", "action", "reason", "confidence", "missing", "options", "claims", "dropped", "passages",
-        "corpus", "snapshot", "provider", "usage", "cost_usd", "attempts", "degraded", "timings_ms", "turn_id",
+        "answer", "abstained", "action", "reason", "confidence", "missing", "options", "claims", "dropped",
+        "dropped_why", "passages", "corpus", "snapshot", "provider", "usage", "cost_usd", "attempts", "degraded",
+        "timings_ms", "turn_id",
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.bench.answers import Gold, Said, _auc, _held, answers, scored
+from evals.bench.answers import Gold, Said, _held, answers, auc, scored
 from evals.bench.read import QueryRow
 from evals.bench.results import BenchRequest
 from tests.conftest import Build
@@ -71,5 +71,5 @@ def test_abstaining_is_zero_where_an_answer_was_due_and_right_where_none_was() -
 @given(NUMBERS, NUMBERS)
 def test_auc_is_the_share_of_ordered_pairs(positive: list[int], negative: list[int]) -> None:
     pairs = [(a > b) + (a == b) / 2 for a in positive for b in negative]
-    assert _auc(np.array(positive), np.array(negative)) == pytest.approx(sum(pairs) / len(pairs))
-    assert _auc(np.array(negative), np.array(positive)) == pytest.approx(1 - sum(pairs) / len(pairs))
+    assert auc(np.array(positive), np.array(negative)) == pytest.approx(sum(pairs) / len(pairs))
+    assert auc(np.array(negative), np.array(positive)) == pytest.approx(1 - sum(pairs) / len(pairs))
