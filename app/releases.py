@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from app.llm.config import LLMSettings
 from app.llm.prompt import PROMPT_ID, PROMPT_SHA256
 from app.pipeline import ChatPipeline
-from app.settings import ChatSettings, LLMSettings, Settings
+from app.settings import ChatSettings, Settings
 from retrieval.config import RetrievalSettings
 
 _ROOMS = ("app", "retrieval", "guardrails", "tools")

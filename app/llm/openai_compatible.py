@@ -4,22 +4,38 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 from pydantic import SecretStr
 
-from app.errors import ProviderError, ProviderTimeout
+from app.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderTimeout
+from app.llm.counting import counted
 from app.llm.port import DraftPart, DraftRequest, DraftText, DraftUsage
 from app.llm.prompt import messages
 from app.types import Usage
 
 if TYPE_CHECKING:
-    from openai import AsyncStream
+    from openai import APIStatusError, AsyncStream
     from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
 
 _MAX_CHARS = 40_000
 _MAX_BODY_BYTES = 1_000_000
+_CHARS_PER_TOKEN = 16
+"""More than any language needs: a draft that is longer goes on past its bound of tokens."""
+_TRY_LATER = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server differs from OpenAI's: Azure wants `?api-version=…` and the key in a header called `api-key`."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = "Authorization"
+
+
+OPENAI = Manner()
 
 
 class OpenAICompatible:
@@ -32,6 +48,7 @@ class OpenAICompatible:
         timeout_s: The deadline of a whole draft, from the request to its last piece.
         http_client: The client to use in tests.
         max_chars: A draft longer than this is broken off.
+        manner: How the server differs from OpenAI's.
     """
 
     def __init__(
@@ -42,6 +59,7 @@ class OpenAICompatible:
         timeout_s: float,
         http_client: httpx.AsyncClient | None = None,
         max_chars: int = _MAX_CHARS,
+        manner: Manner = OPENAI,
     ) -> None:
         from openai import AsyncOpenAI, Omit
 
@@ -51,17 +69,21 @@ class OpenAICompatible:
         self._max_chars = max_chars
         # The client would fill gaps from OPENAI_* variables and send them to whatever base_url names.
         self._headers: dict[str, str | Omit] = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
-        if api_key is None:
+        if api_key is None or manner.key_header != "Authorization":
             self._headers["Authorization"] = Omit()
+        if api_key is not None and manner.key_header != "Authorization":
+            self._headers[manner.key_header] = api_key.get_secret_value()
         self._client = AsyncOpenAI(
             base_url=base_url,
             api_key=api_key.get_secret_value() if api_key else "none",
             timeout=timeout_s,
             max_retries=0,
+            default_query=dict(manner.query),
             # A redirect would carry the passages to a host that nobody configured.
             http_client=http_client or httpx.AsyncClient(timeout=timeout_s, follow_redirects=False),
         )
 
+    @counted
     async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Stream the draft; closing the iterator early closes the connection.
 
@@ -71,7 +93,7 @@ class OpenAICompatible:
                 they may hold the key or the prompt.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout_s
-        chars = 0
+        chars, most = 0, min(self._max_chars, request.max_tokens * _CHARS_PER_TOKEN)
         async with aclosing(self._parts(request)) as parts:
             while True:
                 # Around each step, not around the loop: a timeout must never strike in the consumer's code.
@@ -82,8 +104,8 @@ class OpenAICompatible:
                     return
                 if isinstance(part, DraftText):
                     chars += len(part.text)
-                    if chars > self._max_chars:
-                        raise ProviderError(f"{self.name}: the draft is longer than {self._max_chars} characters")
+                    if chars > most:
+                        raise ProviderError(f"{self.name}: the draft is longer than {most} characters")
                 yield part
 
     async def close(self) -> None:
@@ -118,6 +140,12 @@ class OpenAICompatible:
         if usage is not None:
             yield DraftUsage(usage)
 
+    def _refusal(self, error: "APIStatusError") -> ProviderError:
+        said = f"{self.name}: {type(error).__name__}, status {error.status_code}"
+        if error.status_code >= 500 or error.status_code in _TRY_LATER:
+            return ProviderBusy(said, _seconds(error.response.headers.get("retry-after", "")))
+        return ProviderRefused(said)
+
     @contextmanager
     def _as_provider_errors(self) -> Iterator[None]:
         """Translate what the client raises; `from None` keeps its messages out of logged tracebacks too."""
@@ -128,7 +156,7 @@ class OpenAICompatible:
         except (TimeoutError, openai.APITimeoutError, httpx.TimeoutException):
             raise ProviderTimeout(f"{self.name}: no complete draft within {self._timeout_s:g} s") from None
         except openai.APIStatusError as error:
-            raise ProviderError(f"{self.name}: {type(error).__name__}, status {error.status_code}") from None
+            raise self._refusal(error) from None
         except (openai.OpenAIError, httpx.HTTPError, httpx.StreamError, ValueError) as error:
             raise ProviderError(f"{self.name}: {type(error).__name__}") from None
 
@@ -172,3 +200,8 @@ def _usage(event: Mapping[str, Any]) -> Usage | None:
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     return Usage(prompt if isinstance(prompt, int) else 0, completion if isinstance(completion, int) else 0)
+
+
+def _seconds(header: str) -> float | None:
+    """A Retry-After in seconds; its other form, a date, is not used by these servers."""
+    return float(header) if header.isdecimal() and len(header) < 8 else None
