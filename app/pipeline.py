@@ -37,6 +37,9 @@ from retrieval.types import Found, Passage, Scope
 
 ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 
+MAX_SENTENCE_CHARS = 2_000
+"""A draft with a longer sentence is no prose; it is broken off."""
+
 _log = logging.getLogger(__name__)
 
 Record = Callable[["ChatPipeline", ChatRequest, ChatResult], Awaitable[None]]
@@ -204,6 +207,8 @@ class ChatPipeline:
                     if not isinstance(part, DraftText):
                         continue
                     complete, pending = _complete(pending + part.text)
+                    if len(pending) > MAX_SENTENCE_CHARS:  # to look for its end again and again would take for ever
+                        raise ProviderError(f"{provider.name}: a sentence of more than {MAX_SENTENCE_CHARS} characters")
                     for sentence in complete:
                         if claim := self._check(sentence, asked.passages, draft):
                             yield claim

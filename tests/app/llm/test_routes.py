@@ -47,9 +47,13 @@ def test_the_simple_settings_describe_the_one_model_that_does_everything() -> No
 
 
 def test_each_route_has_its_models_and_a_model_one_circuit() -> None:
-    routes = routes_of(models=MODELS, routes={"answering": ["large", "small"], "smaller": "small", "rewriting": "small"})
+    routes = routes_of(
+        models=MODELS, routes={"answering": ["large", "small"], "smaller": "small", "rewriting": "small"}
+    )
     assert names(routes.answering) == ["openai-compatible/gpt-4o", "openai-compatible/gpt-4o-mini"]
-    assert names(routes.rewriting) == names(routes.routing) == names(routes.smaller) == ["openai-compatible/gpt-4o-mini"]
+    assert (
+        names(routes.rewriting) == names(routes.routing) == names(routes.smaller) == ["openai-compatible/gpt-4o-mini"]
+    )
     assert routes.answering.targets[1] is routes.smaller.targets[0]  # type: ignore[union-attr, attr-defined]
     assert routes.answering.retries is routes.rewriting.retries  # type: ignore[attr-defined]
 

@@ -24,7 +24,9 @@ Open = Callable[..., DailySpending]
 @pytest.fixture
 def opened(services: Services) -> Open:
     def make(**limits: float) -> DailySpending:
-        return DailySpending(services.spending.engine, services.spending.executor, SpendingSettings(**limits), lambda: LATE)
+        return DailySpending(
+            services.spending.engine, services.spending.executor, SpendingSettings(**limits), lambda: LATE
+        )
 
     return make
 
