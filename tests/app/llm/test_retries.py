@@ -35,10 +35,9 @@ def test_the_first_one_is_free() -> None:
 def test_attempts_never_outgrow_the_calls(steps: list[tuple[str, float]], ratio: float, spare: int) -> None:
     clock = Clock()
     budget = RetryBudget(ratio, 60, spare, clock)
-    calls = attempts = 0
-    for what, pause in steps:
+    attempts = 0
+    for calls, (what, pause) in enumerate(steps, start=1):
         clock.now += pause
-        calls += 1
         attempts += 1
         if what == "call":
             budget.earn()

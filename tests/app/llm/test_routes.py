@@ -64,7 +64,7 @@ def test_a_small_model_may_rewrite_for_the_extractive_answerer() -> None:
 
 
 def test_a_route_to_nowhere_is_named() -> None:
-    with pytest.raises(ConfigError, match="routes.answering names 'huge'.*large, small"):
+    with pytest.raises(ConfigError, match=r"routes\.answering names 'huge'.*large, small"):
         routes_of(models=MODELS, routes={"answering": "huge"})
 
 

@@ -93,15 +93,18 @@ async def test_turns_at_once_never_spend_more_than_the_day_has(opened: Open) -> 
 async def test_a_turn_that_is_cancelled_pays_and_gives_back(opened: Open) -> None:
     spending = opened(usd_per_day=1.0)
 
+    reserved = asyncio.Event()
+
     async def hang() -> None:
         budget = Budget(max_cost_usd=0.5, prices=PRICES)
         async with spending.around(ChatRequest("?"), budget):
             budget.begin("model").usage = Usage(200_000, 0)
+            reserved.set()
             await asyncio.sleep(30)
 
     task = asyncio.create_task(hang())
-    while not [row for row in spending.of_day() if row.reserved_usd == 0.5]:
-        await asyncio.sleep(0.01)
+    await reserved.wait()
+    assert {row.reserved_usd for row in spending.of_day()} == {0.5}
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
