@@ -12,7 +12,7 @@ from app.settings import Settings
 from app.store.turns import TurnStore
 from app.types import ChatRequest, ChatResult
 
-GRACE_S = 0.2
+GRACE_S = 0.1
 """How long a turn waits until it is kept; after that it is kept a little later."""
 
 _log = logging.getLogger(__name__)

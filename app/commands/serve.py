@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from app import __version__
 from app.commands.shared import Corpus, err, out, services_for
+from app.llm.routes import ensure_priced
 from app.settings import load_settings
 from retrieval.types import Access
 
@@ -47,6 +48,8 @@ def create_key(
 ) -> None:
     """Make an API key and print it once."""
     with services_for() as services:
+        if usd_per_day is not None:
+            ensure_priced(services.routes, services.pipeline.prices)
         key = services.keys.create(name, Access(tenant, frozenset(group or ())), usd_per_day)
     out.print(f"[bold]{key}[/]", soft_wrap=True)
     err.print("Keep it now: only its hash is stored. Send it as `Authorization: Bearer …`.")

@@ -64,7 +64,7 @@ def ensure_priced(routes: Routes, prices: Mapping[str, Price]) -> None:
         for target in route.targets if isinstance(route, Resilient) else ():
             if cost_usd(target.provider.name, Usage(1, 1), prices) is None:
                 raise ConfigError(
-                    f"chat.max_cost_usd is set, and '{target.provider.name}' has no price. Give it one in a file that "
+                    f"Money is limited, and '{target.provider.name}' has no price. Give it one in a file that "
                     "llm.prices names: `NAME: {prompt: USD, completion: USD}` per million tokens."
                 )
 

@@ -1,7 +1,6 @@
 """What each API key and the whole service spent on models, by UTC day."""
 
 import asyncio
-import logging
 import math
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Executor
@@ -17,8 +16,6 @@ from app.settings import SpendingSettings
 from app.store.tables import api_keys, spending
 from app.types import ChatRequest
 from retrieval.store.statements import insert_or_ignore
-
-_log = logging.getLogger(__name__)
 
 EVERYONE = "*"
 """The row of the whole service. Names of keys may not be this one."""
@@ -69,8 +66,7 @@ class DailySpending:
             yield
         finally:
             cost = budget.cost_usd()
-            if cost is None:
-                _log.warning("a turn used a model without a price: %s", ", ".join(budget.usage_by_provider()))
+            if cost is None:  # no price, no ceiling: a ceiling is not set without prices (`ensure_priced`)
                 cost = reserved
             if cost or reserved:
                 # Handed over at once: it is written even where the task that waits for it is cancelled meanwhile.
