@@ -65,8 +65,10 @@ class Chaos:
             writer.write(_head("200 OK", "application/json", f"Content-Length: {len(said)}\r\n") + said)
             await writer.drain()
             return False
-        length = next(int(line.split(":")[1]) for line in head.lower().splitlines() if "content-length" in line)
-        body = json.loads(await reader.readexactly(length))
+        length = re.search(r"content-length: *(\d+)", head, re.IGNORECASE)
+        if length is None:  # no call of a model
+            return False
+        body = json.loads(await reader.readexactly(int(length[1])))
         manner = "well" if self.calm_s is not None else self.random.choices(*zip(*MANNERS.items(), strict=True))[0]
         self.calls[manner] += 1
         # A client that hangs up is noticed at once, whatever is being waited for.
