@@ -26,6 +26,7 @@ from app.store.erasure import RemovalStores
 from app.store.seal import Seal
 from app.store.spending import DailySpending
 from app.store.turns import KeyStore, TurnStore
+from app.tokens import count_tokens
 from guardrails.checks.pii import PiiPatterns
 from retrieval.chunking import Chunker
 from retrieval.config import IndexSettings, RerankSettings, RetrievalSettings
@@ -88,6 +89,7 @@ class Services:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self.executor, self.retriever.warm_up)
         await loop.run_in_executor(self.executor, code_sha256)
+        await loop.run_in_executor(self.executor, count_tokens, "warm up")
         for corpus in self.corpora.corpora():
             try:
                 await loop.run_in_executor(self.executor, self.reader.current, corpus)

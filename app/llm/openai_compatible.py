@@ -17,8 +17,8 @@ from app.llm.prompt import messages
 from app.types import Usage
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, AsyncStream
-    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+    from openai import APIStatusError
+    from openai.types.chat import ChatCompletionMessageParam
 
 _MAX_CHARS = 40_000
 _MAX_BODY_BYTES = 1_000_000
@@ -82,6 +82,7 @@ class OpenAICompatible:
             # A redirect would carry the passages to a host that nobody configured.
             http_client=http_client or httpx.AsyncClient(timeout=timeout_s, follow_redirects=False),
         )
+        self._completions = self._client.chat.completions  # imported here: it would hold up the first draft
 
     @counted
     async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
@@ -113,7 +114,8 @@ class OpenAICompatible:
         await self._client.close()
 
     async def _parts(self, request: DraftRequest) -> AsyncGenerator[DraftPart, None]:
-        stream = await self._client.chat.completions.create(
+        # The raw response: the client would make objects of every event, which takes longer than all else we do.
+        asking = self._completions.with_streaming_response.create(
             model=self._model,
             messages=cast("list[ChatCompletionMessageParam]", messages(request)),
             max_tokens=request.max_tokens,
@@ -124,7 +126,7 @@ class OpenAICompatible:
         )
         usage: Usage | None = None
         said = finished = False
-        async with stream, aclosing(_events(stream)) as events:
+        async with asking as response, aclosing(_events(response.http_response)) as events:
             async for event in events:
                 choice = _first_choice(event)
                 text = _text(choice)
@@ -161,24 +163,59 @@ class OpenAICompatible:
             raise ProviderError(f"{self.name}: {type(error).__name__}") from None
 
 
-async def _events(stream: "AsyncStream[ChatCompletionChunk]") -> AsyncGenerator[Mapping[str, Any], None]:
+async def _events(response: httpx.Response) -> AsyncGenerator[Mapping[str, Any], None]:
     """The server's events as plain mappings: servers differ in what they leave out, so nothing is taken for granted."""
-    if stream.response.headers.get("content-type", "").startswith("application/json"):
-        yield await _whole_body(stream.response)
+    if response.headers.get("content-type", "").startswith("application/json"):
+        yield _mapping(await _whole_body(response))
         return
-    async for chunk in stream:
-        # The client does not validate: an event that is no object comes through as it is.
-        yield chunk.to_dict(warnings=False) if hasattr(chunk, "to_dict") else {}
+    async with aclosing(_said(response)) as said:
+        async for data in said:
+            if data == "[DONE]":
+                return
+            event = _mapping(data)
+            if event.get("error"):
+                raise ProviderError("the server broke off with an error")
+            yield event
 
 
-async def _whole_body(response: httpx.Response) -> Mapping[str, Any]:
+async def _said(response: httpx.Response) -> AsyncGenerator[str, None]:
+    """The data of server-sent events; of lines that are no data, nothing is kept."""
+    data: list[str] = []
+    async with aclosing(_lines(response)) as lines:
+        async for line in lines:
+            if line.startswith("data:"):
+                data.append(line[5:].removeprefix(" "))
+            elif not line and data:
+                yield "\n".join(data)
+                data = []
+    if data:
+        yield "\n".join(data)
+
+
+async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
+    """Lines without their ends, of a bounded length."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.rstrip(b"\r").decode()
+        if len(rest) > _MAX_BODY_BYTES:
+            raise ProviderError(f"an event is longer than {_MAX_BODY_BYTES} bytes")
+    yield rest.decode()
+
+
+async def _whole_body(response: httpx.Response) -> str:
     """The answer of a server that does not stream: one completion in place of many chunks."""
     body = bytearray()
     async for piece in response.aiter_bytes():
         body += piece
         if len(body) > _MAX_BODY_BYTES:
             raise ProviderError(f"the answer is longer than {_MAX_BODY_BYTES} bytes")
-    data = json.loads(body)
+    return body.decode()
+
+
+def _mapping(text: str) -> Mapping[str, Any]:
+    data = json.loads(text)
     return data if isinstance(data, dict) else {}
 
 
