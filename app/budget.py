@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.costs import Price, cost_usd
+from app.costs import Price, cost_usd, total_usd
 from app.types import Usage
 
 Clock = Callable[[], float]
@@ -89,13 +89,7 @@ class Budget:
 
     def cost_usd(self) -> float | None:
         """What the calls cost so far; None where the price of one is not known, which is never 0."""
-        total = 0.0
-        for provider, usage in self.usage_by_provider().items():
-            cost = cost_usd(provider, usage, self.prices)
-            if cost is None:
-                return None
-            total += cost
-        return total
+        return total_usd(self.usage_by_provider(), self.prices)
 
     def affords(self, provider: str, most: Usage) -> bool:
         """Whether a call that uses at most so many tokens stays under the ceiling. Without a known price it does not.

@@ -51,6 +51,10 @@ class Report:
     seconds: float = 0.0
     over_ms: dict[str, float] = field(default_factory=dict)
     late: int = 0
+    lag_ms: float = 0.0
+    """The longest that the event loop did not get round to a task that was due: on a busy machine, what turns wait."""
+    cpu_share: float = 0.0
+    """Of one core, what this process got."""
     raised: dict[str, int] = field(default_factory=dict)
     upstream: dict[str, int] = field(default_factory=dict)
     attempts_ratio: float = 0.0
@@ -154,7 +158,11 @@ async def run(services: Services, base_url: str, turns: int, concurrency: int, d
     before, calls_before = await left_open(base_url), (await stats(base_url))["calls"]
     runner = Turns(services, deadline_s)
     report = Report(turns, concurrency, f"{deadline_s / 2:g} to {deadline_s:g}")
+    lag = asyncio.create_task(_watch_lag(report))
+    cpu = time.process_time()
     report.seconds = await runner.all(turns, concurrency)
+    report.cpu_share = (time.process_time() - cpu) / report.seconds
+    lag.cancel()
     await services.routes.close()
     await asyncio.sleep(0.5)
     after, calls_after = await left_open(base_url), (await stats(base_url))["calls"]
@@ -175,6 +183,13 @@ async def run(services: Services, base_url: str, turns: int, concurrency: int, d
     report.steps = dict(Counter(str(step) for result in runner.results for step in result.degraded).most_common())
     report.broken = list(_broken(report))
     return report
+
+
+async def _watch_lag(report: Report) -> None:
+    while True:
+        due = time.perf_counter() + 0.02
+        await asyncio.sleep(0.02)
+        report.lag_ms = max(report.lag_ms, (time.perf_counter() - due) * 1000)
 
 
 def _broken(report: Report) -> Iterator[str]:
@@ -199,6 +214,8 @@ def table(report: Report) -> str:
         ("took", f"{report.seconds:.0f} s"),
         ("end against deadline: p50, p99, most", ", ".join(f"{ms:+.0f} ms" for ms in report.over_ms.values())),
         (f"more than {GRACE_S * 1000:.0f} ms late", str(report.late)),
+        ("longest lag of the event loop", f"{report.lag_ms:.0f} ms"),
+        ("share of a core that it got", f"{report.cpu_share:.0%}"),
         ("raised", _counts(report.raised)),
         ("calls upstream, by manner", _counts(report.upstream)),
         ("attempts per turn (most 1.1)", f"{report.attempts_ratio:.3f}"),

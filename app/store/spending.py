@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, Engine, select, update
 
+from app.afterwards import written
 from app.budget import Budget
 from app.errors import BudgetSpent
 from app.settings import SpendingSettings
@@ -19,6 +20,7 @@ from retrieval.store.statements import insert_or_ignore
 
 EVERYONE = "*"
 """The row of the whole service. Names of keys may not be this one."""
+_MOST_WAIT_S = 5.0
 _NANO = 1_000_000_000
 """Money is kept in whole billionths of a dollar: sums of floats drift, and a short turn costs 0.00006."""
 
@@ -71,7 +73,7 @@ class DailySpending:
             if cost or reserved:
                 # Handed over at once: it is written even where the task that waits for it is cancelled meanwhile.
                 paid = loop.run_in_executor(self.executor, self.settle, payer, day, reserved, cost)
-                await asyncio.shield(paid)
+                await written(paid, min(budget.left_s(), _MOST_WAIT_S))
 
     def reserve(self, payer: str, day: str, usd: float) -> None:
         """Set money of a day aside, of the payer's and of everyone's, both or neither.
