@@ -1,9 +1,12 @@
 """Which model does what, from settings."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from app.costs import load_prices
 from app.errors import ConfigError
@@ -11,9 +14,10 @@ from app.llm.extractive import Extractive
 from app.llm.openai_compatible import OpenAICompatible
 from app.llm.resilient import Resilient
 from app.llm.routes import Routes, ensure_priced, open_routes
-from app.settings import load_settings
+from app.settings import Settings, load_settings
 from retrieval.embedders.hashing import HashingEmbedder
 
+DOCS = Path(__file__).parents[3] / "docs" / "models.md"
 EXTRACTIVE = Extractive(HashingEmbedder().embed_passages, ThreadPoolExecutor(1))
 AZURE = {
     "base_url": "https://mine.openai.azure.com/openai/deployments/gpt-4o",
@@ -82,3 +86,24 @@ async def test_routes_close_what_they_opened() -> None:
         assert isinstance(route, Resilient)
         provider = route.targets[0].provider
         assert isinstance(provider, OpenAICompatible) and provider._client.is_closed()
+
+
+def test_keys_of_named_models_come_from_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("assay.yaml").write_text("llm: {models: {large: {model: gpt-4o}}, routes: {answering: large}}\n", "utf-8")
+    monkeypatch.setenv("ASSAY_LLM__MODELS__large__API_KEY", "sk-very-secret")
+    settings = load_settings()
+    key = settings.llm.models["large"].api_key
+    assert key is not None and key.get_secret_value() == "sk-very-secret" and "very-secret" not in repr(settings)
+    assert settings.llm.models["large"].model == "gpt-4o" and settings.llm.routes.answering == ("large",)
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL))
+def test_the_examples_of_the_docs_are_settings_or_prices(text: str, tmp_path: Path) -> None:
+    if "prompt:" in text:
+        (tmp_path / "prices.yaml").write_text(text, "utf-8")
+        assert len(load_prices(tmp_path / "prices.yaml")) > len(load_prices())
+        return
+    Path("assay.yaml").write_text(text, "utf-8")
+    stated = yaml.safe_load(text)
+    told = load_settings().model_dump(mode="json")
+    assert {name: told[name] for name in stated} != {name: Settings.model_fields[name].default for name in stated}
