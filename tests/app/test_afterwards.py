@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -54,15 +55,9 @@ async def test_a_turn_that_is_kept_late_is_kept(corpus: Services) -> None:
     late = Recorder(books.turns, books.events, books.settings, slow)
     asked = ChatRequest("canary traffic percent", deadline_s=0.3)
     result = await corpus.pipeline.run(asked)
+    result = replace(result, turn_id="late", timings_ms={"total": 300.0})  # it took all of its time
     began = time.monotonic()
-    # pretend: the turn took all of its time
-    await late.record(corpus.pipeline, asked, _renamed(result))
+    await late.record(corpus.pipeline, asked, result)
     assert time.monotonic() - began < 0.55
     slow.shutdown(wait=True)
     assert corpus.turns.turn("late").corpus == "default"
-
-
-def _renamed(result):  # type: ignore[no-untyped-def]
-    from dataclasses import replace
-
-    return replace(result, turn_id="late", timings_ms={"total": 300.0})
