@@ -28,6 +28,7 @@ import httpx
 import numpy as np
 
 from app.bootstrap import Services, build
+from app.http.server import quiet_heap
 from app.settings import load_settings
 from app.types import ChatRequest, ChatResult
 from retrieval.embedders.hashing import HashingEmbedder
@@ -154,6 +155,7 @@ async def left_open(base_url: str) -> dict[str, int]:
 async def run(services: Services, base_url: str, turns: int, concurrency: int, deadline_s: float) -> Report:
     """Run the turns and hold them to the bounds."""
     await services.warm_up()
+    quiet_heap()  # as the service does
     await Turns(services, deadline_s).all(4 * concurrency, concurrency)  # every pool has its threads then
     before, calls_before = await left_open(base_url), (await stats(base_url))["calls"]
     runner = Turns(services, deadline_s)
