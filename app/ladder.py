@@ -89,9 +89,10 @@ class Answerers:
         """What is asked, and of whom: each in turn, until one has something to say that stands up."""
         if self.model is self.extractive or not asked.passages:
             return asked, (self.extractive,)
-        if self.short_circuit is not None and await self.short_circuit.takes(asked.question, asked.passages):
-            return asked, (self.extractive, self.model)
         budget, model = asked.budget, self.model
+        circuit = self.short_circuit
+        if circuit is not None and await circuit.takes(asked.question, asked.passages, budget.model_s()):
+            return asked, (self.extractive, self.model)
         share = budget.share()
         fewer = replace(asked, passages=asked.passages[: ladder.few])
         short = share < ladder.fewer_passages or not affordable(model, asked)

@@ -99,9 +99,7 @@ class Resilient:
             if close is not None:
                 await close()
 
-    async def _opened(
-        self, target: Target, request: DraftRequest
-    ) -> tuple[AsyncGenerator[DraftPart], DraftPart | None]:
+    async def _opened(self, target: Target, request: DraftRequest) -> Opened:
         """A draft and its first piece, after as many attempts as pay off."""
         rules = self.backoff
         attempts = stamina.retry_context(

@@ -1,5 +1,6 @@
 """The retrieval-first short circuit: a confident extractive answer spends no call of a model."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -19,10 +20,13 @@ class ShortCircuit:
     taken: int = field(default=0, init=False)
     """Calls saved, but for those turns whose extractive answer then had nothing that stood up."""
 
-    async def takes(self, question: str, passages: Sequence[Passage]) -> bool:
-        """Whether the extractive answer is taken."""
+    async def takes(self, question: str, passages: Sequence[Passage], within_s: float) -> bool:
+        """Whether the extractive answer is taken; it is not where that cannot be told in time."""
         self.asked += 1
-        if await self.confidence(question, passages) < self.threshold:
+        try:
+            async with asyncio.timeout(within_s):
+                sure = await self.confidence(question, passages) >= self.threshold
+        except TimeoutError:
             return False
-        self.taken += 1
-        return True
+        self.taken += sure
+        return sure

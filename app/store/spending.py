@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -62,8 +62,8 @@ class DailySpending:
             BudgetSpent: What the key or the service may still spend today is less than that.
         """
         loop = asyncio.get_running_loop()
-        payer, day, reserved = request.payer, f"{self.now():%Y-%m-%d}", budget.max_cost_usd or 0.0
-        await loop.run_in_executor(self.executor, self.reserve, payer, day, reserved)
+        payer, day, ceiling = request.payer, f"{self.now():%Y-%m-%d}", budget.max_cost_usd or 0.0
+        reserved = await loop.run_in_executor(self.executor, self.reserve, payer, day, ceiling)
         try:
             yield
         finally:
@@ -75,21 +75,20 @@ class DailySpending:
                 paid = loop.run_in_executor(self.executor, self.settle, payer, day, reserved, cost)
                 await written(paid, min(budget.left_s(), _MOST_WAIT_S))
 
-    def reserve(self, payer: str, day: str, usd: float) -> None:
-        """Set money of a day aside, of the payer's and of everyone's, both or neither.
+    def reserve(self, payer: str, day: str, usd: float) -> float:
+        """Set money of a day aside, of the payer's and of everyone's, both or neither; none where neither is limited.
 
         Raises:
             BudgetSpent: There is not so much left; of nothing at all, that the day's money is spent.
         """
-        if not usd:
-            with self.engine.connect() as db:
-                for who, limit in self._ceilings(db, payer).items():
-                    row = db.execute(select(spending).where(_row(who, day))).one_or_none()
-                    if limit is not None and row is not None and row.spent + row.reserved >= _nano(limit):
-                        raise self._spent(who, limit, usd)
-            return
+        with self.engine.connect() as db:
+            ceilings = self._ceilings(db, payer)
+            if not usd:
+                self._ensure_left(db, ceilings, day)
+        if not usd or not any(limit is not None for limit in ceilings.values()):
+            return 0.0
         with self.engine.execution_options(write=True).begin() as db:
-            for who, limit in self._ceilings(db, payer).items():
+            for who, limit in ceilings.items():
                 taken = spending.c.reserved + _nano(usd)
                 self._open_row(db, who, day)
                 change = update(spending).where(_row(who, day)).values(reserved=taken)
@@ -97,6 +96,7 @@ class DailySpending:
                     change = change.where(spending.c.spent + taken <= _nano(limit))
                 if db.execute(change).rowcount == 0 and limit is not None:
                     raise self._spent(who, limit, usd)
+        return usd
 
     def settle(self, payer: str, day: str, reserved_usd: float, cost_usd: float) -> None:
         """Give a reservation back and book what was spent."""
@@ -118,6 +118,13 @@ class DailySpending:
         own = db.scalar(select(api_keys.c.usd_per_day).where(api_keys.c.name == payer)) if payer else None
         of_key = self.settings.usd_per_key_day if own is None and payer else own
         return {payer: of_key, EVERYONE: self.settings.usd_per_day}
+
+    def _ensure_left(self, db: Connection, ceilings: Mapping[str, float | None], day: str) -> None:
+        """For a turn without a ceiling, which can reserve nothing: whether there is anything left at all."""
+        for who, limit in ceilings.items():
+            row = db.execute(select(spending).where(_row(who, day))).one_or_none()
+            if limit is not None and row is not None and row.spent + row.reserved >= _nano(limit):
+                raise self._spent(who, limit, 0.0)
 
     def _open_row(self, db: Connection, who: str, day: str) -> None:
         db.execute(insert_or_ignore(self.engine, spending), {"payer": who, "day": day, "spent": 0, "reserved": 0})

@@ -1,5 +1,6 @@
 """What a turn gives up, in which order, and that it ends in time whatever happens."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -43,8 +44,6 @@ class Model:
 
     @counted
     async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
-        import asyncio
-
         for piece in self.pieces:
             await asyncio.sleep(self.pause_s)
             if isinstance(piece, Exception):
@@ -165,8 +164,6 @@ async def test_a_search_that_is_too_slow_ends_in_an_abstention_in_time(corpus: S
         reranker = KeepOrder()
 
         async def search(self, *asked: Any) -> Any:
-            import asyncio
-
             await asyncio.sleep(30)
 
     pipeline = pipeline_of(corpus, retriever=Slow(), record=unrecorded)
@@ -206,6 +203,17 @@ async def test_a_confident_extract_spares_the_model(corpus: Services) -> None:
     result = await pipeline.run(ChatRequest(QUESTION))
     assert (result.reason, result.provider, result.attempts) == (Reason.ANSWERED, "dear", 1)
     assert (circuit.asked, circuit.taken) == (2, 1)
+
+
+async def test_a_confidence_that_takes_too_long_is_none(corpus: Services) -> None:
+    async def confidence(question: str, passages: Sequence[Passage]) -> float:
+        await asyncio.sleep(30)
+        return 1.0
+
+    pipeline = pipeline_of(corpus, provider=Model("dear", TRUE), short_circuit=ShortCircuit(confidence, 0.8))
+    began = time.monotonic()
+    result = await pipeline.run(ChatRequest(QUESTION, deadline_s=0.6))
+    assert time.monotonic() - began < 0.85 and result.degraded[-1] == "extractive" and result.claims
 
 
 async def test_the_settings_switch_the_short_circuit_on(build_services: Any, settings: Any, corpus: Services) -> None:
