@@ -14,8 +14,10 @@ from app.llm.extractive import Extractive
 from app.llm.openai_compatible import OpenAICompatible
 from app.llm.resilient import Resilient
 from app.llm.routes import Routes, ensure_priced, open_routes
+from app.releases import describe
 from app.settings import Settings, load_settings
 from retrieval.embedders.hashing import HashingEmbedder
+from tests.conftest import Build
 
 DOCS = Path(__file__).parents[3] / "docs" / "models.md"
 EXTRACTIVE = Extractive(HashingEmbedder().embed_passages, ThreadPoolExecutor(1))
@@ -107,3 +109,15 @@ def test_the_examples_of_the_docs_are_settings_or_prices(text: str, tmp_path: Pa
     stated = yaml.safe_load(text)
     told = load_settings().model_dump(mode="json")
     assert {name: told[name] for name in stated} != {name: Settings.model_fields[name].default for name in stated}
+
+
+async def test_a_release_tells_the_routes_and_no_secret(build_services: Build, settings: Settings) -> None:
+    llm = {"models": MODELS, "routes": {"answering": ["large", "small"]}}
+    given = load_settings(home=settings.home, llm=llm)
+    services = build_services(given=given)
+    release = describe(services.pipeline, given)
+    assert release.provider == "openai-compatible/gpt-4o"
+    assert release.settings["llm.routes.answering"] == "('large', 'small')"
+    assert release.settings["llm.models.large"] == "openai_compatible gpt-4o"
+    assert "api_key" not in str(release) and "azure" not in str(release)
+    await services.routes.close()
