@@ -6,28 +6,27 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from app.access import SecondLook
-from app.context import Surroundings
-from app.conversation import RewriteByModel, Understand, weigh_history
 from app.erasure import Forget
 from app.errors import ConfigError
-from app.grounding.verify import Grounding
 from app.intents import Intents
-from app.llm.extractive import Extractive
+from app.joining.line import chat_line
 from app.llm.port import Provider
+from app.llm.routes import Routes
 from app.openlineage import TurnEvents
-from app.pipeline import ChatPipeline, Record
+from app.pipeline import ChatPipeline
 from app.privacy import Doors
 from app.receipts import Receipts
-from app.releases import code_sha256, describe
+from app.recording import Recorder
+from app.releases import code_sha256
 from app.retention import Retention
-from app.settings import ChatSettings, LLMSettings, Settings, load_settings, set_offline_variables
+from app.settings import Settings, load_settings, set_offline_variables
 from app.signing import Keys
 from app.store.database import open_database
 from app.store.erasure import RemovalStores
 from app.store.seal import Seal
+from app.store.spending import DailySpending
 from app.store.turns import KeyStore, TurnStore
-from app.types import ChatRequest, ChatResult
+from app.tokens import count_tokens
 from guardrails.checks.pii import PiiPatterns
 from retrieval.chunking import Chunker
 from retrieval.config import IndexSettings, RerankSettings, RetrievalSettings
@@ -75,7 +74,10 @@ class Services:
     ingestor: Ingestor
     snapshots: Snapshots
     pipeline: ChatPipeline
+    routes: Routes
     turns: TurnStore
+    recorder: Recorder
+    spending: DailySpending
     keys: KeyStore
     events: TurnEvents
     executor: Executor
@@ -87,6 +89,7 @@ class Services:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self.executor, self.retriever.warm_up)
         await loop.run_in_executor(self.executor, code_sha256)
+        await loop.run_in_executor(self.executor, count_tokens, "warm up")
         for corpus in self.corpora.corpora():
             try:
                 await loop.run_in_executor(self.executor, self.reader.current, corpus)
@@ -97,6 +100,7 @@ class Services:
         """Let go of threads and connections."""
         self.executor.shutdown(wait=True, cancel_futures=True)
         self.retriever.lookups.shutdown(wait=True, cancel_futures=True)
+        self.recorder.executor.shutdown(wait=True)  # what is still to be kept is kept
         self.events.close()
         self.snapshots.publisher.indexes.close()
         self.corpora.close()
@@ -135,7 +139,10 @@ def build(
     forget, retention = _ending(settings, ingestor, RemovalStores.over(engine, keys.erasure), keys)
     ingestor = replace(ingestor, watch=forget.tombstones.watch)
     turns, events = TurnStore(engine, Seal(settings.home / "keys"), settings.chat), TurnEvents(settings.lineage)
-    pipeline = _pipeline(settings, retriever, corpora, provider, _recorder(turns, events, settings, executor))
+    books = ThreadPoolExecutor(1, thread_name_prefix="assay-books")
+    recorder = Recorder(turns, events, settings, books)
+    spending = DailySpending(engine, books, settings.spending)
+    routes, pipeline = chat_line(settings, retriever, corpora, provider, (recorder, spending))
     return Services(
         settings=settings,
         corpora=corpora,
@@ -144,45 +151,16 @@ def build(
         ingestor=ingestor,
         snapshots=Snapshots(corpora, publisher, locks),
         pipeline=pipeline,
+        routes=routes,
         turns=turns,
+        recorder=recorder,
+        spending=spending,
         keys=KeyStore(engine),
         events=events,
         executor=executor,
         forget=forget,
         retention=retention,
     )
-
-
-def _pipeline(
-    settings: Settings, retriever: Retriever, corpora: CorpusStore, provider: Provider | None, record: Record
-) -> ChatPipeline:
-    """The line of a turn over one retriever, whose first embedder also reads sentences."""
-    executor, first = retriever.executor, retriever.embedders[0]
-    extractive = Extractive(first.embed_passages, executor, settings.chat.min_answerable, cosine_part=first.name)
-    provider = provider or _provider(settings.llm, extractive)
-    return ChatPipeline(
-        retriever=retriever,
-        provider=provider,
-        fallback=extractive,
-        grounding=Grounding(settings.chat.min_support),
-        record=record,
-        settings=settings.chat,
-        second_look=SecondLook(corpora, executor).permitted,
-        max_tokens=settings.llm.max_tokens,
-        understand=_understand(settings.chat, provider, extractive),
-        widen=Surroundings(corpora, retriever.reader, executor, settings.chat.context_chars).widened,
-    )
-
-
-def _recorder(turns: TurnStore, events: TurnEvents, settings: Settings, executor: Executor) -> Record:
-    async def record(pipeline: ChatPipeline, asked: ChatRequest, result: ChatResult) -> None:
-        def keep() -> None:
-            turns.record(result, asked, describe(pipeline, settings))
-
-        await asyncio.get_running_loop().run_in_executor(executor, keep)
-        events.tell(result)
-
-    return record
 
 
 def _index(settings: Settings) -> IndexSettings:
@@ -275,22 +253,3 @@ def _embedder(name: str, rules: RetrievalSettings) -> Embedder:
 
 def _reranker(rules: RerankSettings) -> Reranker:
     return CrossEncoderFusion(FolderScorer(rules.kind, rules.folder) if rules.folder else MsMarcoMiniLM(), rules)
-
-
-def _understand(settings: ChatSettings, provider: Provider, extractive: Extractive) -> Understand:
-    if settings.rewrite == "history" or provider is extractive:  # which picks sentences and writes none
-        return weigh_history
-    return RewriteByModel(provider, settings.rewrite_timeout_s, settings.max_question_chars).understand
-
-
-def _provider(settings: LLMSettings, extractive: Extractive) -> Provider:
-    """The provider that the settings name; its libraries are imported only here."""
-    if settings.provider == "openai_compatible":
-        from app.llm.openai_compatible import OpenAICompatible
-
-        return OpenAICompatible(settings.base_url, settings.model, settings.api_key, settings.timeout_s)
-    if settings.provider == "local":
-        from app.llm.local import LocalLLM
-
-        return LocalLLM(None, settings.max_tokens)
-    return extractive

@@ -5,12 +5,13 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from app.budget import Budget
 from app.errors import ProviderError
 from app.llm.port import DraftRequest, DraftText, Provider
 from app.llm.prompt import STANDALONE_QUESTION
-from app.types import ChatRequest, Message, Usage
+from app.types import ChatRequest, Message
 from retrieval.types import Query
 from retrieval.words import content_words
 
@@ -26,17 +27,16 @@ _REWRITE_TOKENS = 120
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A question as it is searched, and in words of its own for whoever drafts; `usage` is what that took."""
+    """A question as it is searched, and in words of its own for whoever drafts."""
 
     query: Query
     question: str
-    usage: Usage = field(default_factory=Usage)
 
 
-Understand = Callable[[ChatRequest], Awaitable[Understood]]
+Understand = Callable[[ChatRequest, Budget], Awaitable[Understood]]
 
 
-async def weigh_history(request: ChatRequest) -> Understood:
+async def weigh_history(request: ChatRequest, budget: Budget) -> Understood:
     """Without an LLM: earlier questions count less in the search; a draft is asked a follow-up with its topic."""
     return Understood(request.query, standalone(request.question, request.history))
 
@@ -49,32 +49,28 @@ class RewriteByModel:
     timeout_s: float
     max_chars: int
 
-    async def understand(self, request: ChatRequest) -> Understood:
+    async def understand(self, request: ChatRequest, budget: Budget) -> Understood:
         """The rewritten question; what `weigh_history` says where there is no history, or no usable rewrite in time."""
         if not request.history:
-            return await weigh_history(request)
+            return await weigh_history(request, budget)
         try:
-            async with asyncio.timeout(self.timeout_s):
-                rewritten, usage = await self._rewritten(request)
+            async with asyncio.timeout(min(self.timeout_s, budget.model_s())):
+                rewritten = await self._rewritten(request, budget)
         except (ProviderError, TimeoutError) as error:
             _log.warning("the question is not rewritten: %s: %s", self.provider.name, error or "out of time")
-            return await weigh_history(request)
+            return await weigh_history(request, budget)
         if not content_words(rewritten) or len(rewritten) > self.max_chars:
-            weighed = await weigh_history(request)
-            return Understood(weighed.query, weighed.question, usage)
-        return Understood(Query(rewritten), rewritten, usage)
+            return await weigh_history(request, budget)
+        return Understood(Query(rewritten), rewritten)
 
-    async def _rewritten(self, request: ChatRequest) -> tuple[str, Usage]:
-        text, usage = "", Usage()
-        asked = DraftRequest(request.question, request.history, (), _REWRITE_TOKENS, STANDALONE_QUESTION)
+    async def _rewritten(self, request: ChatRequest, budget: Budget) -> str:
+        asked = DraftRequest(
+            request.question, request.history, (), _REWRITE_TOKENS, prompt=STANDALONE_QUESTION, budget=budget
+        )
         async with aclosing(self.provider.draft(asked)) as parts:
-            async for part in parts:
-                if isinstance(part, DraftText):
-                    text += part.text
-                else:
-                    usage = part.usage
+            text = "".join([part.text async for part in parts if isinstance(part, DraftText)])
         line = next((line for line in text.splitlines() if line.strip()), "")
-        return line.strip().strip("\"'“”"), usage
+        return line.strip().strip("\"'“”")
 
 
 def standalone(question: str, history: Sequence[Message]) -> str:

@@ -51,6 +51,17 @@ def cost_usd(provider: str, usage: Usage, prices: Mapping[str, Price]) -> float 
     return (usage.prompt_tokens * price.prompt + usage.completion_tokens * price.completion) / _MILLION
 
 
+def total_usd(used: Mapping[str, Usage], prices: Mapping[str, Price]) -> float | None:
+    """What several providers cost together, by their names; None where the price of one is not known."""
+    total = 0.0
+    for provider, usage in used.items():
+        cost = cost_usd(provider, usage, prices)
+        if cost is None:
+            return None
+        total += cost
+    return total
+
+
 @cache
 def load_prices(path: Path | None = None) -> Mapping[str, Price]:
     """The shipped price table, or that of a file, whose lines then win over the shipped ones.

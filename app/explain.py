@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from app.budget import Budget
 from app.grounding.verify import Grounding
 from app.llm.port import DraftRequest
 from app.pipeline import ChatPipeline, unrecorded
@@ -70,7 +71,7 @@ async def explain_answer(
         CorpusError: As `Retriever.search`.
     """
     k = pipeline.settings.passages
-    understood = await pipeline.understand(asked)
+    understood = await pipeline.understand(asked, Budget())
     search = await explain(pipeline.retriever, understood.query, asked.corpus, k, asked.scope)
     found = Found(search.snapshot, tuple(explained.passage for explained in search.passages))
     passages = (await pipeline.second_look(found, asked.corpus, asked.scope)).passages
@@ -115,7 +116,7 @@ async def _redraft(
     pipeline: ChatPipeline, asked: ChatRequest, claims: Sequence[Claim], passages: tuple[Passage, ...], left: int
 ) -> Redraft:
     others = (*passages[:left], *passages[left + 1 :])
-    question = (await pipeline.understand(asked)).question
+    question = (await pipeline.understand(asked, Budget())).question
     request = DraftRequest(question, asked.history, others, pipeline.max_tokens)
     said = [claim.text for claim in await pipeline.claims(pipeline.fallback, request)]
     known = [claim.text for claim in claims]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from app.costs import cost_usd, load_prices
+from app.costs import load_prices, total_usd
 from app.releases import deviations
 from app.store.records import TurnRecord
 from retrieval.errors import CorpusNotFound, DocumentNotFound, SnapshotNotFound
@@ -95,7 +95,7 @@ def lineage_of(turn: TurnRecord, snapshots: Snapshots) -> Lineage:
         ),
         quotes=tuple(_quote(store, doc_id, kept[doc_id], start, end) for doc_id, start, end in turn.citations),
         settings=deviations(turn.release) if turn.release else {},
-        cost_usd=cost_usd(turn.provider, turn.usage, load_prices()),
+        cost_usd=total_usd(turn.usage_by_provider or {turn.provider: turn.usage}, load_prices()),
     )
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from app.llm.config import LLMSettings
 from app.llm.prompt import PROMPT_ID, PROMPT_SHA256
 from app.pipeline import ChatPipeline
-from app.settings import ChatSettings, LLMSettings, Settings
+from app.settings import ChatSettings, Settings
 from retrieval.config import RetrievalSettings
 
 _ROOMS = ("app", "retrieval", "guardrails", "tools")
@@ -47,6 +48,9 @@ def describe(pipeline: ChatPipeline, settings: Settings, parts: Mapping[str, str
         "retrieval.reranker": pipeline.retriever.reranker.fingerprint,
         "llm.model": settings.llm.model,
         "llm.max_tokens": str(pipeline.max_tokens),
+        "llm.prompt_tokens": str(pipeline.prompt_tokens),
+        **_flat(settings.llm.routes, "llm.routes"),
+        **{f"llm.models.{name}": f"{model.provider} {model.model}" for name, model in settings.llm.models.items()},
     }
     manifest = Release(
         id="",

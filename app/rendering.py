@@ -29,6 +29,7 @@ def result_json(result: ChatResult) -> Json:
         "snapshot": result.snapshot,
         "provider": result.provider,
         "usage": asdict(result.usage),
+        "usage_by_provider": {name: asdict(usage) for name, usage in result.usage_by_provider.items()},
         "cost_usd": result.cost_usd,
         "attempts": result.attempts,
         "degraded": list(result.degraded),

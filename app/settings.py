@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from app.errors import ConfigError
+from app.llm.config import LLMSettings
 from guardrails.config import PiiSettings
 from retrieval.config import RetrievalSettings
 
@@ -34,17 +35,18 @@ _OFFLINE = {
 }
 
 
-class LLMSettings(BaseModel):
-    """Which provider writes drafts, and where it is reached."""
+class LadderSettings(BaseModel):
+    """What a turn gives up when time gets short: each step is taken when less than this share of its time is left."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    provider: Literal["extractive", "openai_compatible", "local"] = "extractive"
-    base_url: str = Field("http://127.0.0.1:11434/v1", description="Of an OpenAI-compatible server.")
-    model: str = "default"
-    api_key: SecretStr | None = None
-    timeout_s: float = Field(60.0, gt=0, description="For one whole draft.")
-    max_tokens: int = Field(400, ge=1, le=8192, description="Upper bound of a draft.")
+    skip_rerank: float = Field(0.5, ge=0, le=1, description="When the reranker's turn comes.")
+    fewer_passages: float = Field(0.4, ge=0, le=1, description="When the model's turn comes, as below.")
+    few: int = Field(3, ge=1, le=50, description="How many passages `fewer_passages` leaves.")
+    smaller_model: float = Field(0.3, ge=0, le=1, description="`llm.routes.smaller` is asked.")
+    extractive: float = Field(
+        0.15, ge=0, lt=1, description="No model is asked; one that is not done is cut off, and 2 s before the end."
+    )
 
 
 class ChatSettings(BaseModel):
@@ -68,7 +70,26 @@ class ChatSettings(BaseModel):
     rewrite_timeout_s: float = Field(
         5.0, gt=0, description="After it, or without a usable rewrite, history is weighed."
     )
+    deadline_s: float = Field(60.0, gt=0, le=3_600, description="For a whole turn; a request may ask for less.")
+    max_cost_usd: float | None = Field(
+        None, ge=0, description="Of the models of a turn; a request may ask for less. Default: no ceiling."
+    )
+    ladder: LadderSettings = LadderSettings()
+    short_circuit: float | None = Field(
+        None, ge=0, le=1, description="From this probability on the extractive answer is taken and no model is asked."
+    )
     record_text: bool = Field(False, description="Keep questions and answers with a turn, not only what it cited.")
+
+
+class SpendingSettings(BaseModel):
+    """What may be spent on models in a UTC day. A turn reserves `chat.max_cost_usd` first, and pays what it cost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    usd_per_day: float | None = Field(None, ge=0, description="By everyone together. Default: no ceiling.")
+    usd_per_key_day: float | None = Field(
+        None, ge=0, description="By each API key that has no ceiling of its own (`assay keys create --usd-per-day`)."
+    )
 
 
 class AlertSettings(BaseModel):
@@ -131,12 +152,21 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     llm: LLMSettings = LLMSettings()
     chat: ChatSettings = ChatSettings()
+    spending: SpendingSettings = SpendingSettings()
     http: HttpSettings = HttpSettings()
     alerts: AlertSettings = AlertSettings()
     lineage: LineageSettings = LineageSettings()
     pii: PiiSettings = PiiSettings()
     retention: RetentionSettings = RetentionSettings()
     retrieval: RetrievalSettings = RetrievalSettings()
+
+    @property
+    def limits_cost(self) -> bool:
+        """Whether any ceiling on money is set: then every model needs a price."""
+        return any(
+            limit is not None
+            for limit in (self.chat.max_cost_usd, self.spending.usd_per_day, self.spending.usd_per_key_day)
+        )
 
     @classmethod
     def settings_customise_sources(

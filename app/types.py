@@ -25,6 +25,12 @@ class ChatRequest:
     corpus: str = "default"
     scope: Scope = OPEN
     """Set by the door that the request came through, never by the request itself."""
+    deadline_s: float | None = None
+    """Lowers the setting `chat.deadline_s`, never raises it."""
+    max_cost_usd: float | None = None
+    """Lowers the setting `chat.max_cost_usd`, never raises it."""
+    payer: str = ""
+    """The name of the API key whose daily budget pays; set by the door."""
 
     @property
     def query(self) -> Query:
@@ -34,7 +40,7 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens that a provider says it used; zero where no model was called."""
+    """Tokens that a provider says it used, or an estimate where it did not say; zero where no model was called."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -106,6 +112,9 @@ class Reason(StrEnum):
     PROVIDER_FAILED = "provider_failed"
     NO_PASSAGES = "no_passages"
     NOT_COVERED = "not_covered"
+    CONFIDENT = "confident_extract"
+    """The extractive answer was sure enough to spare the model."""
+    OUT_OF_TIME = "out_of_time"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,9 @@ class ChatResult:
     attempts: int = 0
     """Calls of models upstream."""
     cost_usd: float | None = None
+    """Of all calls of models; None where the price of one is not known."""
+    usage_by_provider: Mapping[str, Usage] = field(default_factory=dict)
+    """Which model used what; `usage` is the sum."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,10 @@ def _print_result(result: "ChatResult") -> None:
         span = f"characters {citation.start}-{citation.end} of document {citation.doc_id}"
         out.print(f"[dim]\\[{number}] {escape(citation.uri)} · {escape(place)}\n    {span}[/]", highlight=False)
     out.print(f"[dim]{result.provider} · snapshot {result.snapshot} · {result.timings_ms['total']:.0f} ms[/]")
+    if result.attempts:
+        cost = "cost not known" if result.cost_usd is None else f"{result.cost_usd:.6f} USD"
+        steps = f" · {', '.join(result.degraded)}" if result.degraded else ""
+        out.print(f"[dim]calls of models: {result.attempts} · {cost}{steps}[/]", highlight=False)
     out.print(f"[dim]turn {result.turn_id}[/]", highlight=False)
 
 

@@ -120,7 +120,9 @@ def _spent(found: Lineage) -> Iterable[tuple[str, str]]:
     turn = found.turn
     yield "guards", "\n".join(" · ".join(verdict.values()) for verdict in turn.verdicts) or "none ran"
     cost = "cost not known" if found.cost_usd is None else f"{found.cost_usd:.6g} USD at today's prices"
-    yield "usage", f"{turn.usage.prompt_tokens} + {turn.usage.completion_tokens} tokens, {cost}"
+    used = f"{turn.usage.prompt_tokens} + {turn.usage.completion_tokens} tokens"
+    by = "".join(f"\n  {name}" for name in turn.usage_by_provider)
+    yield "usage", f"{used}, {cost}{by}"
     yield "timings", ", ".join(f"{name} {value:.0f} ms" for name, value in turn.timings_ms.items())
 
 

@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from app import __version__
 from app.commands.shared import Corpus, err, out, services_for
+from app.llm.routes import ensure_priced
 from app.settings import load_settings
 from retrieval.types import Access
 
@@ -40,10 +41,16 @@ def create_key(
     name: str,
     tenant: Annotated[str, typer.Option(help="Whose documents it sees, beside shared ones.")] = "",
     group: Annotated[list[str] | None, typer.Option(help="A group of the tenant; may be given again.")] = None,
+    usd_per_day: Annotated[
+        float | None,
+        typer.Option(min=0, help="What it may spend on models in a UTC day. Default: `spending.usd_per_key_day`."),
+    ] = None,
 ) -> None:
     """Make an API key and print it once."""
     with services_for() as services:
-        key = services.keys.create(name, Access(tenant, frozenset(group or ())))
+        if usd_per_day is not None:
+            ensure_priced(services.routes, services.pipeline.prices)
+        key = services.keys.create(name, Access(tenant, frozenset(group or ())), usd_per_day)
     out.print(f"[bold]{key}[/]", soft_wrap=True)
     err.print("Keep it now: only its hash is stored. Send it as `Authorization: Bearer …`.")
 
@@ -57,6 +64,18 @@ def list_keys() -> None:
         groups = f"  groups {', '.join(sorted(access.groups))}" if access.groups else ""
         tenant = f"  tenant {access.tenant}" if access.tenant else ""
         out.print(escape(name + tenant + groups), highlight=False)
+
+
+@keys.command("spent")
+def print_spent(
+    day: Annotated[str | None, typer.Option(help="UTC, as 2026-01-31. Default: today.")] = None,
+) -> None:
+    """Print what each key spent on models in a day; `*` is all of them together."""
+    with services_for() as services:
+        rows = services.spending.of_day(day)
+    for row in rows:
+        waiting = f"  and {row.reserved_usd:.6f} reserved" if row.reserved_usd else ""
+        out.print(escape(f"{row.payer or 'without a key'}  {row.spent_usd:.6f} USD{waiting}"), highlight=False)
 
 
 @keys.command("revoke")

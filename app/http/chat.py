@@ -12,7 +12,7 @@ from starlette.responses import Response
 from app.http.events import Event, event, stream
 from app.http.failures import problem
 from app.http.schemas import ChatBody
-from app.http.shared import SharedState, access_of, turn_slot
+from app.http.shared import SharedState, access_of, payer_of, turn_slot
 from app.http.turns import opened, unless_gone
 from app.rendering import claim_json, passage_json, result_json
 from app.types import ClaimVerified, PassagesFound, TurnEvent
@@ -25,7 +25,9 @@ router = APIRouter()
 async def chat(body: ChatBody, request: Request, shared: SharedState) -> Response:
     """Answer a question from a corpus, each claim with the source characters that support it."""
     settings, pipeline = shared.services.settings, shared.services.pipeline
-    asked = replace(body.request(settings.corpus, settings.chat), scope=Scope(access_of(request)))
+    asked = replace(
+        body.request(settings.corpus, settings.chat), scope=Scope(access_of(request)), payer=payer_of(request)
+    )
     if body.stream:
         first, rest = await opened(request, pipeline, asked)
         return stream(_events(request, first, rest))

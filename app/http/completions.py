@@ -20,7 +20,7 @@ from starlette.responses import Response
 from app.http.events import Event, event, stream, text_event
 from app.http.failures import problem
 from app.http.schemas import MODEL, CompletionBody
-from app.http.shared import SharedState, access_of, turn_slot
+from app.http.shared import SharedState, access_of, payer_of, turn_slot
 from app.http.turns import opened, unless_gone
 from app.rendering import Json
 from app.types import ChatResult, Citation, Claim, ClaimVerified, Finished, TurnEvent
@@ -43,7 +43,9 @@ def models(shared: SharedState) -> Json:
 async def complete(body: CompletionBody, request: Request, shared: SharedState) -> Response:
     """Answer the last user message."""
     settings, pipeline = shared.services.settings, shared.services.pipeline
-    asked = replace(body.request(settings.corpus, settings.chat), scope=Scope(access_of(request)))
+    asked = replace(
+        body.request(settings.corpus, settings.chat), scope=Scope(access_of(request)), payer=payer_of(request)
+    )
     if body.stream:
         first, rest = await opened(request, pipeline, asked)
         usage = body.stream_options is not None and body.stream_options.include_usage

@@ -13,7 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Scope
 
-from app.errors import ConfigError, ProviderError, ProviderTimeout, RequestError, TooManyRequests, TurnNotFound
+from app.errors import (
+    BudgetSpent,
+    ConfigError,
+    ProviderError,
+    ProviderTimeout,
+    RequestError,
+    TooManyRequests,
+    TurnNotFound,
+)
 from retrieval.errors import (
     CorpusError,
     CorpusNotFound,
@@ -105,6 +113,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     InvalidRequest: Kind(422, "invalid-request", "The request is not valid"),
     RequestError: Kind(400, "bad-request", "The request cannot be done"),
     TooManyRequests: Kind(429, "too-many-requests", "Too many requests at once", headers=_RETRY),
+    BudgetSpent: Kind(429, "budget-spent", "The day's budget is spent"),
     KeyRequired: Kind(
         401, "key-required", "An API key is needed", headers={"WWW-Authenticate": 'Bearer realm="assay"'}
     ),
@@ -168,7 +177,8 @@ def problem(error: Exception, scope: Scope) -> Problem:
         "instance": instance,
         **extra,
     }
-    return Problem(body, dict(kind.headers))
+    wait = {"Retry-After": str(error.retry_after_s)} if isinstance(error, BudgetSpent) else {}
+    return Problem(body, {**kind.headers, **wait})
 
 
 async def answer(request: Request, error: Exception) -> JSONResponse:

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.failures import BodyTooLarge, ForeignHost, ForeignOrigin, KeyRequired, problem
-from app.http.shared import ACCESS
+from app.http.shared import ACCESS, PAYER
 from app.settings import HttpSettings
 from app.store.turns import KeyStore
 
@@ -135,10 +135,10 @@ class KeyCheck:
         """Pass the request on if it may."""
         if scope["type"] == "http" and not _is_open(scope["path"]):
             scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-            known = await run_in_threadpool(self._keys.access, key.strip()) if scheme.lower() == "bearer" else None
-            if known is None:
+            held = await run_in_threadpool(self._keys.held, key.strip()) if scheme.lower() == "bearer" else None
+            if held is None:
                 raise KeyRequired("Send a key as 'Authorization: Bearer …'. `assay keys create NAME` makes one.")
-            scope[ACCESS] = known
+            scope[PAYER], scope[ACCESS] = held
         await self.app(scope, receive, send)
 
 

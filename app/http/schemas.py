@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -27,7 +28,14 @@ class MessageBody(BaseModel):
     content: str
 
 
-class ChatBody(BaseModel):
+class Limits(BaseModel):
+    """What a turn may take. Both only ever lower what the service allows itself."""
+
+    deadline_s: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds until the answer is whole.")
+    max_cost_usd: float | None = Field(None, ge=0, allow_inf_nan=False, description="For all calls of models.")
+
+
+class ChatBody(Limits):
     """POST /v1/chat."""
 
     model_config = ConfigDict(extra="forbid")
@@ -48,7 +56,8 @@ class ChatBody(BaseModel):
             raise InvalidRequest(f"The history has more than {bounds.max_history_messages} messages.")
         if _chars(history) > bounds.max_history_chars:
             raise InvalidRequest(f"The history has more than {bounds.max_history_chars:,} characters.")
-        return _readable(ChatRequest(_bounded(self.question, bounds), history, self.corpus or corpus))
+        asked = ChatRequest(_bounded(self.question, bounds), history, self.corpus or corpus)
+        return _readable(_limited(asked, self))
 
 
 class FeedbackBody(BaseModel):
@@ -92,7 +101,7 @@ class StreamOptions(BaseModel):
     include_usage: bool = False
 
 
-class CompletionBody(BaseModel):
+class CompletionBody(Limits):
     """POST /v1/chat/completions: unknown members are ignored, as clients send many."""
 
     model_config = ConfigDict(extra="ignore")
@@ -116,13 +125,17 @@ class CompletionBody(BaseModel):
         if last is None:
             raise InvalidRequest("There is no user message to answer.")
         question = _bounded(talk[last].content.strip(), bounds)
-        return _readable(ChatRequest(question, _newest(talk[:last], bounds), self._corpus(corpus)))
+        return _readable(_limited(ChatRequest(question, _newest(talk[:last], bounds), self._corpus(corpus)), self))
 
     def _corpus(self, default: str) -> str:
         name, slash, corpus = self.model.partition("/")
         if name != MODEL or (slash and not re.fullmatch(CORPUS_PATTERN, corpus)):
             raise ModelNotFound(f"The model is '{MODEL}', or '{MODEL}/CORPUS'. GET /v1/models lists them.")
         return corpus or default
+
+
+def _limited(request: ChatRequest, limits: Limits) -> ChatRequest:
+    return replace(request, deadline_s=limits.deadline_s, max_cost_usd=limits.max_cost_usd)
 
 
 def _readable(request: ChatRequest) -> ChatRequest:

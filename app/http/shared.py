@@ -21,6 +21,15 @@ ACCESS = "assay.access"
 """Where the check of keys leaves what a request's key gives access to."""
 
 
+PAYER = "assay.payer"
+"""Where it leaves the name of the key."""
+
+
+def payer_of(request: Request) -> str:
+    """Whose daily budget pays for a request; "" without keys."""
+    return str(request.scope.get(PAYER, ""))
+
+
 def access_of(request: Request) -> Access:
     """What a request may see; without keys, what belongs to no tenant."""
     found = request.scope.get(ACCESS, NOBODY)

@@ -49,6 +49,14 @@ class Extractive:
         for sentence in await loop.run_in_executor(self.executor, self.choose, request.question, request.passages):
             yield DraftText(sentence + "\n")
 
+    async def confidence(self, question: str, passages: Sequence[Passage]) -> float:
+        """The probability that the passages answer the question."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, self._confidence, question, passages)
+
+    def _confidence(self, question: str, passages: Sequence[Passage]) -> float:
+        ranked = self.rank(question, passages)
+        return probability(signals(question, passages, ranked, self.cosine_part)) if ranked else 0.0
+
     def choose(self, question: str, passages: Sequence[Passage]) -> list[str]:
         """The sentences that answer, in reading order; none below `min_answerable`."""
         ranked = self.rank(question, passages)

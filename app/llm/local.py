@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import ConfigError, ProviderError
+from app.llm.counting import counted
 from app.llm.port import DraftPart, DraftRequest, DraftText, DraftUsage
 from app.llm.prompt import messages
 from app.tokens import count_tokens
@@ -55,6 +56,7 @@ class LocalLLM:
         # The single worker is also the lock: drafts queue up behind each other.
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-llm")
 
+    @counted
     async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Stream the draft; closing the iterator early stops the model within one batch or token.
 

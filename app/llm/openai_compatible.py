@@ -4,22 +4,38 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 from pydantic import SecretStr
 
-from app.errors import ProviderError, ProviderTimeout
+from app.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderTimeout
+from app.llm.counting import counted
 from app.llm.port import DraftPart, DraftRequest, DraftText, DraftUsage
 from app.llm.prompt import messages
 from app.types import Usage
 
 if TYPE_CHECKING:
-    from openai import AsyncStream
-    from openai.types.chat import ChatCompletionChunk, ChatCompletionMessageParam
+    from openai import APIStatusError
+    from openai.types.chat import ChatCompletionMessageParam
 
 _MAX_CHARS = 40_000
 _MAX_BODY_BYTES = 1_000_000
+_CHARS_PER_TOKEN = 16
+"""More than any language needs: a draft that is longer goes on past its bound of tokens."""
+_TRY_LATER = frozenset({408, 409, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server differs from OpenAI's: Azure wants `?api-version=…` and the key in a header called `api-key`."""
+
+    query: Mapping[str, str] = field(default_factory=dict)
+    key_header: str = "Authorization"
+
+
+OPENAI = Manner()
 
 
 class OpenAICompatible:
@@ -32,6 +48,7 @@ class OpenAICompatible:
         timeout_s: The deadline of a whole draft, from the request to its last piece.
         http_client: The client to use in tests.
         max_chars: A draft longer than this is broken off.
+        manner: How the server differs from OpenAI's.
     """
 
     def __init__(
@@ -42,6 +59,7 @@ class OpenAICompatible:
         timeout_s: float,
         http_client: httpx.AsyncClient | None = None,
         max_chars: int = _MAX_CHARS,
+        manner: Manner = OPENAI,
     ) -> None:
         from openai import AsyncOpenAI, Omit
 
@@ -51,17 +69,22 @@ class OpenAICompatible:
         self._max_chars = max_chars
         # The client would fill gaps from OPENAI_* variables and send them to whatever base_url names.
         self._headers: dict[str, str | Omit] = {"OpenAI-Organization": Omit(), "OpenAI-Project": Omit()}
-        if api_key is None:
+        if api_key is None or manner.key_header != "Authorization":
             self._headers["Authorization"] = Omit()
+        if api_key is not None and manner.key_header != "Authorization":
+            self._headers[manner.key_header] = api_key.get_secret_value()
         self._client = AsyncOpenAI(
             base_url=base_url,
             api_key=api_key.get_secret_value() if api_key else "none",
             timeout=timeout_s,
             max_retries=0,
+            default_query=dict(manner.query),
             # A redirect would carry the passages to a host that nobody configured.
             http_client=http_client or httpx.AsyncClient(timeout=timeout_s, follow_redirects=False),
         )
+        self._completions = self._client.chat.completions  # imported here: it would hold up the first draft
 
+    @counted
     async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Stream the draft; closing the iterator early closes the connection.
 
@@ -71,7 +94,7 @@ class OpenAICompatible:
                 they may hold the key or the prompt.
         """
         deadline = asyncio.get_running_loop().time() + self._timeout_s
-        chars = 0
+        chars, most = 0, min(self._max_chars, request.max_tokens * _CHARS_PER_TOKEN)
         async with aclosing(self._parts(request)) as parts:
             while True:
                 # Around each step, not around the loop: a timeout must never strike in the consumer's code.
@@ -82,8 +105,8 @@ class OpenAICompatible:
                     return
                 if isinstance(part, DraftText):
                     chars += len(part.text)
-                    if chars > self._max_chars:
-                        raise ProviderError(f"{self.name}: the draft is longer than {self._max_chars} characters")
+                    if chars > most:
+                        raise ProviderError(f"{self.name}: the draft is longer than {most} characters")
                 yield part
 
     async def close(self) -> None:
@@ -91,7 +114,8 @@ class OpenAICompatible:
         await self._client.close()
 
     async def _parts(self, request: DraftRequest) -> AsyncGenerator[DraftPart, None]:
-        stream = await self._client.chat.completions.create(
+        # The raw response: the client would make objects of every event, which takes longer than all else we do.
+        asking = self._completions.with_streaming_response.create(
             model=self._model,
             messages=cast("list[ChatCompletionMessageParam]", messages(request)),
             max_tokens=request.max_tokens,
@@ -102,7 +126,7 @@ class OpenAICompatible:
         )
         usage: Usage | None = None
         said = finished = False
-        async with stream, aclosing(_events(stream)) as events:
+        async with asking as response, aclosing(_events(response.http_response)) as events:
             async for event in events:
                 choice = _first_choice(event)
                 text = _text(choice)
@@ -118,6 +142,12 @@ class OpenAICompatible:
         if usage is not None:
             yield DraftUsage(usage)
 
+    def _refusal(self, error: "APIStatusError") -> ProviderError:
+        said = f"{self.name}: {type(error).__name__}, status {error.status_code}"
+        if error.status_code >= 500 or error.status_code in _TRY_LATER:
+            return ProviderBusy(said, _seconds(error.response.headers.get("retry-after", "")))
+        return ProviderRefused(said)
+
     @contextmanager
     def _as_provider_errors(self) -> Iterator[None]:
         """Translate what the client raises; `from None` keeps its messages out of logged tracebacks too."""
@@ -128,29 +158,64 @@ class OpenAICompatible:
         except (TimeoutError, openai.APITimeoutError, httpx.TimeoutException):
             raise ProviderTimeout(f"{self.name}: no complete draft within {self._timeout_s:g} s") from None
         except openai.APIStatusError as error:
-            raise ProviderError(f"{self.name}: {type(error).__name__}, status {error.status_code}") from None
+            raise self._refusal(error) from None
         except (openai.OpenAIError, httpx.HTTPError, httpx.StreamError, ValueError) as error:
             raise ProviderError(f"{self.name}: {type(error).__name__}") from None
 
 
-async def _events(stream: "AsyncStream[ChatCompletionChunk]") -> AsyncGenerator[Mapping[str, Any], None]:
+async def _events(response: httpx.Response) -> AsyncGenerator[Mapping[str, Any], None]:
     """The server's events as plain mappings: servers differ in what they leave out, so nothing is taken for granted."""
-    if stream.response.headers.get("content-type", "").startswith("application/json"):
-        yield await _whole_body(stream.response)
+    if response.headers.get("content-type", "").startswith("application/json"):
+        yield _mapping(await _whole_body(response))
         return
-    async for chunk in stream:
-        # The client does not validate: an event that is no object comes through as it is.
-        yield chunk.to_dict(warnings=False) if hasattr(chunk, "to_dict") else {}
+    async with aclosing(_said(response)) as said:
+        async for data in said:
+            if data == "[DONE]":
+                return
+            event = _mapping(data)
+            if event.get("error"):
+                raise ProviderError("the server broke off with an error")
+            yield event
 
 
-async def _whole_body(response: httpx.Response) -> Mapping[str, Any]:
+async def _said(response: httpx.Response) -> AsyncGenerator[str, None]:
+    """The data of server-sent events; of lines that are no data, nothing is kept."""
+    data: list[str] = []
+    async with aclosing(_lines(response)) as lines:
+        async for line in lines:
+            if line.startswith("data:"):
+                data.append(line[5:].removeprefix(" "))
+            elif not line and data:
+                yield "\n".join(data)
+                data = []
+    if data:
+        yield "\n".join(data)
+
+
+async def _lines(response: httpx.Response) -> AsyncGenerator[str, None]:
+    """Lines without their ends, of a bounded length."""
+    rest = b""
+    async for piece in response.aiter_bytes():
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield line.rstrip(b"\r").decode()
+        if len(rest) > _MAX_BODY_BYTES:
+            raise ProviderError(f"an event is longer than {_MAX_BODY_BYTES} bytes")
+    yield rest.decode()
+
+
+async def _whole_body(response: httpx.Response) -> str:
     """The answer of a server that does not stream: one completion in place of many chunks."""
     body = bytearray()
     async for piece in response.aiter_bytes():
         body += piece
         if len(body) > _MAX_BODY_BYTES:
             raise ProviderError(f"the answer is longer than {_MAX_BODY_BYTES} bytes")
-    data = json.loads(body)
+    return body.decode()
+
+
+def _mapping(text: str) -> Mapping[str, Any]:
+    data = json.loads(text)
     return data if isinstance(data, dict) else {}
 
 
@@ -172,3 +237,8 @@ def _usage(event: Mapping[str, Any]) -> Usage | None:
         return None
     prompt, completion = usage.get("prompt_tokens"), usage.get("completion_tokens")
     return Usage(prompt if isinstance(prompt, int) else 0, completion if isinstance(completion, int) else 0)
+
+
+def _seconds(header: str) -> float | None:
+    """A Retry-After in seconds; its other form, a date, is not used by these servers."""
+    return float(header) if header.isdecimal() and len(header) < 8 else None

@@ -1,9 +1,10 @@
 """The port behind which every provider of drafts stands."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.budget import Budget
 from app.types import Message, Usage
 from retrieval.types import Passage
 
@@ -12,7 +13,8 @@ from retrieval.types import Passage
 class DraftRequest:
     """What a provider may draw on: a standalone question, the conversation, the passages, a bound on its words.
 
-    `prompt` names one of `app.llm.prompt.PROMPTS`.
+    `prompt` names one of `app.llm.prompt.PROMPTS`; `prompt_tokens` bounds all its messages together, None does not.
+    `budget` is the turn's: what time and money are left, and where calls are counted.
     """
 
     question: str
@@ -20,6 +22,8 @@ class DraftRequest:
     passages: tuple[Passage, ...]
     max_tokens: int = 400
     prompt: str = "grounded_answer"
+    prompt_tokens: int | None = None
+    budget: Budget = field(default_factory=Budget, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,10 @@ DraftPart = DraftText | DraftUsage
 
 
 class Provider(Protocol):
-    """Writes a draft from passages. The pipeline verifies every claim of it afterwards."""
+    """Writes a draft from passages. The pipeline verifies every claim of it afterwards.
+
+    One that calls a model has its `draft` decorated with `app.llm.counting.counted`.
+    """
 
     @property
     def name(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 
 from app.errors import ProviderError
+from app.llm.counting import counted
 from app.llm.port import DraftPart, DraftRequest, DraftText, DraftUsage
 from app.types import Usage
 
@@ -35,6 +36,7 @@ class ScriptedProvider:
         self._usage = usage
         self.history: list[DraftRequest] = []
 
+    @counted
     async def draft(self, request: DraftRequest) -> AsyncGenerator[DraftPart]:
         """Stream the next draft of the script.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +59,8 @@ class TurnRecord:
     question: str | None = None
     answer: str | None = None
     history: tuple[Message, ...] | None = None
+    usage_by_provider: Mapping[str, Usage] = field(default_factory=dict)
+    """Which model used what; empty in turns from before it was kept."""
 
 
 def answer_sha256(answer: str) -> str:
@@ -74,6 +76,7 @@ def lineage_values(
     passages = [
         [p.doc_id, held[p.doc_id].version if p.doc_id in held else "", p.start, p.end, p.score] for p in result.passages
     ]
+    by_provider = {name: asdict(usage) for name, usage in result.usage_by_provider.items()}
     return {
         "question_hmac": seal.question(asked.question),
         "history_hmac": seal.history(asked.history),
@@ -81,7 +84,7 @@ def lineage_values(
         "scope": json.dumps(scope, sort_keys=True),
         "passages": json.dumps(passages),
         "verdicts": "[]",
-        "usage": json.dumps(asdict(result.usage)),
+        "usage": json.dumps(asdict(result.usage) | {"by_provider": by_provider}),
         "history": _history(asked, settings) if settings.record_text else None,
     }
 
@@ -93,7 +96,8 @@ def documents_of(row: Row[Any]) -> set[str]:
 
 def turn_record(row: Row[Any], held: Mapping[str, Held]) -> TurnRecord:
     """A row of `turns` joined with its release; `held` is what its snapshot still has of its documents."""
-    said = json.loads(row.scope)
+    said, usage = json.loads(row.scope), json.loads(row.usage)
+    by_provider = {name: Usage(**used) for name, used in usage.pop("by_provider", {}).items()}
     access = Access(row.tenant, frozenset(said.get("groups", ())))
     return TurnRecord(
         id=row.id,
@@ -111,12 +115,13 @@ def turn_record(row: Row[Any], held: Mapping[str, Held]) -> TurnRecord:
         passages=tuple(UsedPassage(*values) for values in json.loads(row.passages)),
         citations=tuple((doc_id, start, end) for doc_id, start, end in json.loads(row.citations)),
         verdicts=tuple(json.loads(row.verdicts)),
-        usage=Usage(**json.loads(row.usage)),
+        usage=Usage(**usage),
         timings_ms=json.loads(row.timings_ms),
         held=held,
         question=row.question,
         answer=row.answer,
         history=None if row.history is None else messages(json.loads(row.history)),
+        usage_by_provider=by_provider,
     )
 
 

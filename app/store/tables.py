@@ -1,6 +1,6 @@
 """The tables of the app room."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
 
 from retrieval.store.tables import UtcDateTime
 
@@ -63,4 +63,14 @@ api_keys = Table(
     Column("created", UtcDateTime, nullable=False),
     Column("tenant", String(80), nullable=False, server_default=""),
     Column("groups", Text, nullable=False, server_default="[]"),
+    Column("usd_per_day", Float),  # NULL: the setting `spending.usd_per_key_day`.
+)
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("payer", String(80), primary_key=True),  # A key's name, "" without keys, "*" for everyone together.
+    Column("day", String(10), primary_key=True),  # UTC, YYYY-MM-DD
+    Column("spent", BigInteger, nullable=False),  # Billionths of a USD, as is `reserved`.
+    Column("reserved", BigInteger, nullable=False),
 )

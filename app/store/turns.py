@@ -131,19 +131,27 @@ class KeyStore:
         self._engine = engine
         self._writes = engine.execution_options(write=True)
 
-    def create(self, name: str, access: Access = NOBODY) -> str:
-        """Make a key with its access and return it; it cannot be shown again.
+    def create(self, name: str, access: Access = NOBODY, usd_per_day: float | None = None) -> str:
+        """Make a key with its access, and what it may spend in a day, and return it; it cannot be shown again.
 
         Raises:
-            ConfigError: The name is taken, or a name is too long.
+            ConfigError: The name is taken or no name, or a name is too long.
         """
+        if name in ("", "*"):
+            raise ConfigError("A key needs a name, and '*' stands for all of them.")
         if max(len(name), len(access.tenant)) > MAX_NAME_CHARS:
             raise ConfigError(f"Names of keys and tenants have at most {MAX_NAME_CHARS} characters.")
         key = f"assay_{secrets.token_urlsafe(32)}"
         with self._writes.begin() as db:
             if db.scalar(select(api_keys.c.name).where(api_keys.c.name == name)) is not None:
                 raise ConfigError(f"A key named '{name}' exists. Choose another name or revoke it first.")
-            row = {"name": name, "sha256": _sha256(key), "created": datetime.now(UTC), "tenant": access.tenant}
+            row: dict[str, object] = {
+                "name": name,
+                "sha256": _sha256(key),
+                "created": datetime.now(UTC),
+                "tenant": access.tenant,
+            }
+            row["usd_per_day"] = usd_per_day
             db.execute(insert(api_keys), {**row, "groups": json.dumps(sorted(access.groups))})
         return key
 
@@ -162,11 +170,16 @@ class KeyStore:
             if db.execute(delete(api_keys).where(api_keys.c.name == name)).rowcount == 0:
                 raise ConfigError(f"No key is named '{name}'. `assay keys list` shows the names.")
 
-    def access(self, key: str) -> Access | None:
-        """What a key gives access to; None: it is no key. The hash is looked up, so the time says nothing."""
+    def held(self, key: str) -> tuple[str, Access] | None:
+        """A key's name and access; None: it is no key. The hash is looked up, so the time says nothing."""
         with self._engine.connect() as db:
             row = db.execute(select(api_keys).where(api_keys.c.sha256 == _sha256(key))).one_or_none()
-        return _access(row) if row is not None else None
+        return (str(row.name), _access(row)) if row is not None else None
+
+    def access(self, key: str) -> Access | None:
+        """What a key gives access to; None: it is no key."""
+        held = self.held(key)
+        return held[1] if held else None
 
     def any(self) -> bool:
         """Whether there is a key at all."""

@@ -118,6 +118,8 @@ class Runner:
         if result.snapshot != job.snapshot:
             message = f"answered from snapshot {result.snapshot}, not {job.snapshot}: the corpus changed meanwhile"
             return None, Failure("infrastructure", None, "SnapshotChanged", message)
+        if result.reason is Reason.OUT_OF_TIME:
+            return None, Failure("infrastructure", None, "OutOfTime", "the turn's own deadline passed")
         if result.reason is Reason.PROVIDER_FAILED:
             # The pipeline covers for a model that cannot be reached; a measurement must not.
             return None, Failure("infrastructure", None, "ProviderFailed", f"{result.provider} broke off its draft")

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-from app.costs import Price
-from app.costs import cost_usd as cost_of
+from app.costs import Price, total_usd
 from app.types import ChatResult
 from evals.golden.cases import Case
 from evals.types import Evidence, Scorer
@@ -30,9 +29,9 @@ def completion_tokens(case: Case, result: ChatResult, evidence: Evidence) -> flo
 
 
 def cost_usd(prices: Mapping[str, Price]) -> Scorer:
-    """A scorer: dollars of the turn by a price table. Does not apply to a provider without a price."""
+    """A scorer: dollars of the turn by a price table. Does not apply where a provider that was called has no price."""
 
     def cost(case: Case, result: ChatResult, evidence: Evidence) -> float | None:
-        return cost_of(result.provider, result.usage, prices)
+        return total_usd(result.usage_by_provider or {result.provider: result.usage}, prices)
 
     return cost

@@ -133,6 +133,11 @@ class CrossEncoderFusion:
         others = (passage for i, passage in enumerate(passages) if i not in scores)
         return head + [replace(p, score=min(floor, p.score / (1 + weight))) for p in others]
 
+    def within(self, timeout_s: float) -> "CrossEncoderFusion":
+        """This reranker with a shorter time limit."""
+        timeout_ms = max(1, int(min(self.settings.timeout_ms, timeout_s * 1000)))
+        return replace(self, settings=self.settings.model_copy(update={"timeout_ms": timeout_ms}))
+
     def _affordable(self, query: str, passages: Sequence[Passage]) -> list[str]:
         """What the scorer is shown: as many passages as fit the token budget, one at least."""
         texts: list[str] = []

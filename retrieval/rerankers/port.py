@@ -32,6 +32,10 @@ class Reranker(Protocol):
         """The same passages, best first, with scores in [0, 1] that fall along the list."""
         ...
 
+    def within(self, timeout_s: float) -> "Reranker":
+        """This reranker with so much time for one question, or less where it allows itself less."""
+        ...
+
 
 class KeepOrder:
     """No second look."""
@@ -46,3 +50,7 @@ class KeepOrder:
     def rerank(self, query: str, passages: Sequence[Passage]) -> list[Passage]:
         """The passages as they came."""
         return list(passages)
+
+    def within(self, timeout_s: float) -> "KeepOrder":
+        """It takes no time."""
+        return self

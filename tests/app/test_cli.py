@@ -94,6 +94,17 @@ def test_keys(assay) -> None:  # type: ignore[no-untyped-def]
     assert assay("keys", "list")[1].strip() == "front-end"
 
 
+def test_a_key_may_have_a_ceiling_where_models_have_prices(assay, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    assert assay("keys", "create", "reporting", "--usd-per-day", "5")[0] == 0
+    assert assay("keys", "spent")[:2] == (0, "")
+    monkeypatch.setenv("ASSAY_LLM__PROVIDER", "openai_compatible")
+    monkeypatch.setenv("ASSAY_LLM__MODEL", "mine")
+    code, _, err = assay("keys", "create", "second", "--usd-per-day", "5")
+    assert code == 2 and "'openai-compatible/mine' has no price" in " ".join(err.split())
+    monkeypatch.setenv("ASSAY_LLM__MODEL", "gpt-4o")
+    assert assay("keys", "create", "second", "--usd-per-day", "5")[0] == 0
+
+
 def test_reindex(assay, documents: Path) -> None:  # type: ignore[no-untyped-def]
     assay("ingest", str(documents))
     code, out, _ = assay("corpus", "reindex", "--kind", "ivf")

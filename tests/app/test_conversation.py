@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from app.bootstrap import Services
+from app.budget import Budget
 from app.conversation import RewriteByModel, standalone
 from app.errors import ProviderError
 from app.llm.prompt import messages
@@ -50,8 +51,9 @@ def rewriting(drafts: Sequence[str | Exception], timeout_s: float = 5.0, delay_s
 
 async def test_a_model_writes_the_follow_up_anew() -> None:
     by_model = rewriting([f'\n"{ALONE}"\nBecause the topic is canaries.'])
-    found = await by_model.understand(FOLLOW_UP)
-    assert (found.query, found.question, found.usage) == (Query(ALONE), ALONE, Usage(40, 9))
+    budget = Budget()
+    found = await by_model.understand(FOLLOW_UP, budget)
+    assert (found.query, found.question, budget.usage()) == (Query(ALONE), ALONE, Usage(40, 9))
     asked = by_model.provider.history[0]  # type: ignore[attr-defined]
     said = messages(asked)
     assert "rewrite the last question" in said[0]["content"] and said[1]["content"] == HISTORY[0].content
@@ -60,19 +62,20 @@ async def test_a_model_writes_the_follow_up_anew() -> None:
 
 @pytest.mark.parametrize("draft", ["", " ?! ", "word " * 2_000, ProviderError("down")])
 async def test_without_a_usable_rewrite_the_history_is_weighed(draft: str | Exception) -> None:
-    found = await rewriting([draft]).understand(FOLLOW_UP)
+    found = await rewriting([draft]).understand(FOLLOW_UP, Budget())
     assert found.query == Query(FOLLOW_UP.question, (HISTORY[0].content,))
     assert found.question == f"{HISTORY[0].content} {FOLLOW_UP.question}"
 
 
 async def test_a_rewrite_that_takes_too_long_is_not_waited_for() -> None:
-    found = await rewriting([ALONE], timeout_s=0.05, delay_s=5.0).understand(FOLLOW_UP)
+    found = await rewriting([ALONE], timeout_s=0.05, delay_s=5.0).understand(FOLLOW_UP, Budget())
     assert found.query == Query(FOLLOW_UP.question, (HISTORY[0].content,))
 
 
 async def test_a_first_question_costs_no_call() -> None:
-    found = await rewriting([]).understand(ChatRequest(ALONE))
-    assert found.query == Query(ALONE) and found.usage == Usage()
+    budget = Budget()
+    found = await rewriting([]).understand(ChatRequest(ALONE), budget)
+    assert found.query == Query(ALONE) and budget.calls == []
 
 
 async def test_the_turn_counts_what_the_rewrite_cost(

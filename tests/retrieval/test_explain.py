@@ -26,6 +26,9 @@ class Backwards:
 
     def warm_up(self) -> None: ...
 
+    def within(self, timeout_s: float) -> "Backwards":
+        return self
+
     def rerank(self, query: str, passages: Sequence[Passage]) -> list[Passage]:
         turned = list(reversed(passages))
         return [replace(p, score=1 - i / 50, parts={**p.parts, "again": i / 10}) for i, p in enumerate(turned)]

@@ -32,7 +32,8 @@ async def test_an_answer_is_the_turn_of_the_pipeline(client: httpx.AsyncClient, 
     assert untimed(response.json()) == untimed(expected)
     assert list(response.json()) == [
         "answer", "abstained", "action", "reason", "confidence", "missing", "options", "claims", "dropped",
-        "dropped_why", "passages", "corpus", "snapshot", "provider", "usage", "cost_usd", "attempts", "degraded",
+        "dropped_why", "passages", "corpus", "snapshot", "provider", "usage", "usage_by_provider", "cost_usd",
+        "attempts", "degraded",
         "timings_ms", "turn_id",
     ]  # fmt: skip
 

@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
@@ -13,6 +14,8 @@ from app.http.server import create_app
 from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.errors import ModelMissing
 from tests.app.http.conftest import Client
+
+from .serving import running
 
 
 class Slow(HashingEmbedder):
@@ -108,3 +111,15 @@ async def test_the_schema_names_every_route(corpus: Services, client_of: Client)
         "/v1/turns/{turn_id}/lineage",
         "/healthz", "/readyz",
     }  # fmt: skip
+
+
+async def test_what_is_loaded_is_out_of_the_collectors_sight_once_it_is_ready(corpus: Services) -> None:
+    gc.unfreeze()
+    with running(create_app(corpus, require_key=False)) as base_url:
+        async with httpx.AsyncClient() as client:
+            for _ in range(100):
+                if (await client.get(f"{base_url}/readyz")).status_code == 200:
+                    break
+                await asyncio.sleep(0.05)
+        assert gc.get_freeze_count() > 50_000
+    gc.unfreeze()

@@ -17,6 +17,7 @@ from app.bootstrap import Services
 from app.pipeline import unrecorded
 from app.types import ChatRequest
 from retrieval.files import SourceFile
+from retrieval.rerankers.port import KeepOrder
 from retrieval.types import OPEN, SHARED, Access, Labels, Scope
 from tests.app.http.conftest import Client
 
@@ -139,6 +140,8 @@ async def test_a_body_cannot_name_its_own_scope(harbour: Services, client_of: Cl
 
 class Lying:
     """A retriever whose index filters nothing."""
+
+    reranker = KeepOrder()
 
     def __init__(self, services: Services) -> None:
         self._real = services.retriever

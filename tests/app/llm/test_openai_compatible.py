@@ -9,9 +9,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.errors import ProviderError, ProviderTimeout
+from app.errors import ProviderBusy, ProviderError, ProviderRefused, ProviderTimeout
 from app.llm import openai_compatible
-from app.llm.openai_compatible import OpenAICompatible
+from app.llm.openai_compatible import Manner, OpenAICompatible
 from app.llm.port import DraftPart, DraftText, DraftUsage
 from app.types import Usage
 
@@ -283,3 +283,40 @@ async def test_a_key_that_no_header_can_hold_is_not_repeated() -> None:
         with pytest.raises(ProviderError) as caught:
             await parts_of(made)
     assert "sk-" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_azure_gets_its_key_its_version_and_its_path(serve: Serve) -> None:
+    server = await serve(Upstream(script=[sse(delta("Yes [1].", "stop"), DONE)]))
+    base_url = server.base_url.replace("/v1", "/openai/deployments/mine")
+    manner = Manner({"api-version": "2024-10-21"}, "api-key")
+    async with provider(base_url, manner=manner) as made:
+        await parts_of(made)
+    head = server.heads[0]
+    assert head.startswith("POST /openai/deployments/mine/chat/completions?api-version=2024-10-21 ")
+    assert f"api-key: {KEY}" in head and "authorization" not in head.lower()
+
+
+@pytest.mark.parametrize(
+    ("status", "header", "kind", "wait"),
+    [
+        ("429 Too Many", "Retry-After: 7\r\n", ProviderBusy, 7.0),
+        ("503 Busy", "Retry-After: Wed, 21 Oct 2026 07:28:00 GMT\r\n", ProviderBusy, None),
+        ("500 Oops", "", ProviderBusy, None),
+        ("401 No", "", ProviderRefused, None),
+        ("404 No", "", ProviderRefused, None),
+        ("400 Long", "", ProviderRefused, None),
+    ],
+)
+async def test_what_another_try_may_mend_is_told_apart(
+    serve: Serve, status: str, header: str, kind: type[ProviderError], wait: float | None
+) -> None:
+    server = await serve(Upstream(script=[b"{}"], status=status, extra_headers=header, content_type="application/json"))
+    async with provider(server.base_url) as made:
+        with pytest.raises(kind) as failed:
+            await parts_of(made)
+    assert getattr(failed.value, "retry_after_s", None) == wait
+
+
+async def test_a_server_that_goes_on_past_the_bound_of_tokens_is_cut_off(serve: Serve) -> None:
+    with pytest.raises(ProviderError, match="longer than 1232 characters"):
+        await answered(serve, *[sse(delta("word " * 20))] * 50)

@@ -1,0 +1,1 @@
+"""Parts of `app.bootstrap.build`, which alone calls them."""
