@@ -49,7 +49,8 @@ class Coalesced:
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
         """The events of the turn, from the first one on, also for those who come later."""
-        snapshot = request.scope.snapshot or await asyncio.to_thread(self._serving, request.corpus)
+        pinned = request.scope.snapshot
+        snapshot = pinned if pinned is not None else await asyncio.to_thread(self._serving, request.corpus)
         turn = self._joined(same(request, snapshot), request)
         turn.listeners += 1
         try:

@@ -62,6 +62,14 @@ class ChatSettings(BaseModel):
     max_question_chars: int = Field(4_000, ge=1)
     max_history_messages: int = Field(40, ge=0)
     max_history_chars: int = Field(40_000, ge=0)
+    history_tokens: int = Field(
+        2_000, ge=100, description="Of a longer history the newest messages count, and of older ones the questions."
+    )
+    keep_conversations: bool = Field(
+        False, description="Let clients go on by `conversation_id`: what is said is kept, redacted and encrypted."
+    )
+    conversation_days: int = Field(30, ge=1, description="So long after its last message a conversation is kept.")
+    coalesce: bool = Field(True, description="The same question asked at the same time is one turn for all who ask.")
     rewrite: Literal["history", "model"] = Field(
         "history", description="Of follow-ups: weigh earlier questions, or let the provider's model write them anew."
     )
