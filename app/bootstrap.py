@@ -12,13 +12,12 @@ from app.conversation import RewriteByModel, Understand, weigh_history
 from app.erasure import Forget
 from app.errors import ConfigError
 from app.grounding import Grounding
-from app.intents import Intents
+from app.joining.ending import ending
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
 from app.openlineage import TurnEvents
 from app.pipeline import ChatPipeline, Record
 from app.privacy import Doors
-from app.receipts import Receipts
 from app.releases import code_sha256, describe
 from app.retention import Retention
 from app.settings import ChatSettings, LLMSettings, Settings, load_settings, set_offline_variables
@@ -36,7 +35,6 @@ from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.folder import FolderEmbedder
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
-from retrieval.erasure import Eraser
 from retrieval.errors import IndexOutdated
 from retrieval.index.port import IndexStore
 from retrieval.index.stores import open_index
@@ -46,7 +44,6 @@ from retrieval.reader import Reader
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
 from retrieval.rerankers.folder import FolderScorer
 from retrieval.rerankers.port import KeepOrder, Reranker
-from retrieval.retention import SnapshotRetention
 from retrieval.search import Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
@@ -81,6 +78,7 @@ class Services:
     executor: Executor
     forget: Forget
     retention: Retention
+    stores: RemovalStores
 
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
@@ -132,7 +130,8 @@ def build(
     locks = CorpusLocks(settings.home / "locks", engine)
     ingestor = _ingestor(settings, publisher, ProfileStore(engine), ScrubStore(engine), locks)
     keys = Keys(settings.home / "keys")
-    forget, retention = _ending(settings, ingestor, RemovalStores.over(engine, keys.erasure), keys)
+    stores = RemovalStores.over(engine, keys)
+    forget, retention = ending(settings, ingestor, stores, keys)
     ingestor = replace(ingestor, watch=forget.tombstones.watch)
     turns, events = TurnStore(engine, Seal(settings.home / "keys"), settings.chat), TurnEvents(settings.lineage)
     pipeline = _pipeline(settings, retriever, corpora, provider, _recorder(turns, events, settings, executor))
@@ -150,6 +149,7 @@ def build(
         executor=executor,
         forget=forget,
         retention=retention,
+        stores=stores,
     )
 
 
@@ -224,22 +224,6 @@ def _ingestor(
         scrubs=scrubs,
         doors=Doors(rules.privacy, PiiPatterns(settings.pii), settings.home / "keys"),
     )
-
-
-def _ending(settings: Settings, ingestor: Ingestor, stores: RemovalStores, keys: Keys) -> tuple[Forget, Retention]:
-    """What takes things out again: on request, and by policy."""
-    home = settings.home
-    eraser = Eraser(ingestor.store, stores.erasures, ingestor.publisher, ingestor.gate, ingestor.locks)
-    forget = Forget(
-        home=home,
-        eraser=eraser,
-        tombstones=stores.tombstones,
-        turns=stores.turns,
-        database=stores.database,
-        intents=Intents(home / "erasures", keys),
-        receipts=Receipts(home / "receipts", keys),
-    )
-    return forget, Retention(settings.retention, SnapshotRetention(eraser), stores.turns, stores.database)
 
 
 def _retriever(

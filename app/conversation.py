@@ -26,7 +26,9 @@ _CORRECTION = re.compile(
     rf"|{_MISTAKE}+(?:(?:it|that)\s+should\s+be|make\s+(?:it|that)|rather)\b[\s,:]*",
     re.IGNORECASE,
 )
-_NOT_THIS = re.compile(r"^\W*no\b[\s,.–-]*not\s+(?P<dropped>[^,;.]+)[,;.–-]+\s*(?:but\s+)?(?P<meant>.+)$", re.IGNORECASE)
+_NOT_THIS = re.compile(
+    r"^\W*no\b[\s,.–-]*not\s+(?P<dropped>[^,;.]+)[,;.–-]+\s*(?:but\s+)?(?P<meant>.+)$", re.IGNORECASE
+)
 _BUT_NOT = re.compile(r"^(?P<meant>.+?)[,;–-]*\s+(?:and\s+)?not\s+(?P<dropped>[^,;.]+?)\W*$", re.IGNORECASE)
 _FEW_WORDS = 1
 _REWRITE_TOKENS = 120

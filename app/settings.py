@@ -79,6 +79,20 @@ class ChatSettings(BaseModel):
     record_text: bool = Field(False, description="Keep questions and answers with a turn, not only what it cited.")
 
 
+class CacheSettings(BaseModel):
+    """Answers that are given again. They are kept as they were said, so this is off unless it is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["off", "exact", "semantic"] = Field(
+        "off", description="Give an answer again to the same question, or also to one that means the same."
+    )
+    max_entries: int = Field(10_000, ge=1, le=1_000_000)
+    max_bytes: int = Field(50_000_000, ge=10_000)
+    max_age_h: float = Field(24.0, gt=0, le=8_760, description="Older answers are not given again.")
+    learned: Path | None = Field(None, description="A file of benchmarks/fit_cache.py. Default: the one that ships.")
+
+
 class AlertSettings(BaseModel):
     """Who is told when something needs a person."""
 
@@ -139,6 +153,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     llm: LLMSettings = LLMSettings()
     chat: ChatSettings = ChatSettings()
+    cache: CacheSettings = CacheSettings()
     http: HttpSettings = HttpSettings()
     alerts: AlertSettings = AlertSettings()
     lineage: LineageSettings = LineageSettings()

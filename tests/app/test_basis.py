@@ -38,7 +38,8 @@ def scripted(build_services: Build, corpus: Services) -> Services:
 @pytest.mark.parametrize(
     "question",
     [
-        "What did you base that on?", "on what did you base it", "Where did you get that from?", "How do you know that?",
+        "What did you base that on?", "on what did you base it", "Where did you get that from?",
+        "How do you know that?",
         "How do you know?", "Sources?", "what are your sources", "Which are the sources for that?", "Says who?",
         "Can you show me your sources?", "Please cite your sources.", "And what is that based on?",
     ],
@@ -51,7 +52,8 @@ def test_questions_about_the_last_answer(question: str) -> None:
     "question",
     [
         QUESTION, "How do you know when a canary release is done?", "What are the sources of drift?",
-        "Where did you deploy that?", "What is that?", "Which data sources does a contract name?", "What is it based on?",
+        "Where did you deploy that?", "What is that?", "What is it based on?",
+        "Which data sources does a contract name?",
     ],
 )  # fmt: skip
 def test_questions_about_a_subject(question: str) -> None:

@@ -7,9 +7,9 @@ from app.condensing import condensed
 from app.tokens import count_tokens
 from app.types import Message
 
-MESSAGES = st.lists(
-    st.builds(Message, st.sampled_from(["user", "assistant"]), st.text(max_size=120)), max_size=12
-).map(tuple)
+MESSAGES = st.lists(st.builds(Message, st.sampled_from(["user", "assistant"]), st.text(max_size=120)), max_size=12).map(
+    tuple
+)
 
 
 @given(MESSAGES, st.integers(1, 150))

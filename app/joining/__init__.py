@@ -1,0 +1,1 @@
+"""What is joined around the parts of `app.bootstrap`."""

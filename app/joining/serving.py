@@ -1,0 +1,68 @@
+"""What the doors that serve ask: the pipeline, with the cache, one turn for equal questions, and conversations around.
+
+Evaluations ask the pipeline itself: what was said before is no measurement.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.answering import Answers
+from app.basis import Conversing
+from app.bootstrap import Services
+from app.caching.cached import Cached
+from app.caching.learned import Learned, learned_for
+from app.coalescing import Coalesced
+from app.conversations import Conversations
+from app.releases import describe
+from app.settings import CacheSettings
+from app.store.cache import CacheBounds
+from guardrails.checks.pii import PiiPatterns
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Answers for clients, and the conversations that are kept for them."""
+
+    answers: Answers
+    conversations: Conversations
+
+
+def serving(services: Services) -> Serving:
+    """Join it, from outside in: conversation, one turn for equal questions, cache, pipeline.
+
+    Raises:
+        ConfigError: The semantic cache is wanted and nothing was learned for the embedder.
+    """
+    settings, pipeline = services.settings, services.pipeline
+    patterns = PiiPatterns(settings.pii)
+    answers: Answers = pipeline
+    if settings.cache.mode != "off":
+        answers = Cached(
+            inner=pipeline,
+            pipeline=pipeline,
+            store=services.stores.kept.cache,
+            corpora=services.corpora,
+            seal=services.turns.seal,
+            bounds=_bounds(settings.cache),
+            policy=lambda: f"{describe(pipeline, settings).id} {patterns.fingerprint}",
+            personal=lambda text: bool(patterns.find(text)),
+            learned=_learned(services),
+        )
+    if settings.chat.coalesce:
+        answers = Coalesced(answers, services.corpora.active)
+    tokens = settings.chat.history_tokens
+    return Serving(
+        answers=Conversing(answers, pipeline, services.corpora, services.reader, tokens),
+        conversations=Conversations(services.stores.kept.conversations, patterns, settings.chat),
+    )
+
+
+def _bounds(rules: CacheSettings) -> CacheBounds:
+    return CacheBounds(rules.max_entries, rules.max_bytes, timedelta(hours=rules.max_age_h))
+
+
+def _learned(services: Services) -> Learned | None:
+    rules = services.settings.cache
+    if rules.mode != "semantic":
+        return None
+    return learned_for(services.retriever.embedders[0].fingerprint, rules.learned)
