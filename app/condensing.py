@@ -28,10 +28,9 @@ def condensed(history: Sequence[Message], max_tokens: int) -> tuple[Message, ...
         if whole and size > left - max_tokens * (1 - _WHOLE_SHARE):
             whole = False
             if not kept:  # the last thing that was said is too long by itself
-                message = replace(message, content=_beginning(message.content, int(max_tokens * _WHOLE_SHARE)))
-                size = count_tokens(message.content)
-                kept.append(message)
-                left -= size
+                cut = replace(message, content=_beginning(message.content, int(max_tokens * _WHOLE_SHARE)))
+                kept.append(cut)
+                left -= count_tokens(cut.content)
                 continue
         if (whole or message.role == "user") and size <= left:
             kept.append(message)

@@ -1,6 +1,7 @@
 """Conversations that the service keeps, where a setting says so: redacted, encrypted, expiring."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,9 @@ from app.settings import ChatSettings
 from app.store.conversations import ConversationStore, Owner, StoredMessage
 from app.types import ChatRequest, ChatResult, Finished, Message, TurnEvent
 from guardrails.checks.pii import PiiPatterns
+from guardrails.errors import GuardError
+
+_log = logging.getLogger(__name__)
 
 MAX_CITED = 50
 """Places that are kept with an answer."""
@@ -63,11 +67,13 @@ class Conversations:
         return _Within(self, inner, name, owner)
 
     def keep(self, name: str, owner: Owner, result: ChatResult) -> None:
-        """Keep a question with its answer, without the personal data in them."""
-        said = (
-            Message("user", redacted(result.question, self.patterns)),
-            Message("assistant", redacted(result.answer, self.patterns), cited_of(result)[:MAX_CITED]),
-        )
+        """Keep a question with its answer, without the personal data in them; neither if it cannot be looked for."""
+        try:
+            asked, answer = redacted(result.question, self.patterns), redacted(result.answer, self.patterns)
+        except GuardError as error:
+            _log.warning("a turn is missing from its conversation: %s", error)
+            return
+        said = Message("user", asked), Message("assistant", answer, cited_of(result)[:MAX_CITED])
         self.store.append(name, owner, said, max(2, self.settings.max_history_messages))
 
     def _on(self) -> None:

@@ -136,6 +136,8 @@ class HttpSettings(BaseModel):
     max_body_bytes: int = Field(1_000_000, ge=1, description="Of any request but an upload.")
     max_upload_bytes: int = Field(50_000_000, ge=1)
     max_turns_in_flight: int = Field(16, ge=1)
+    max_batch: int = Field(100, ge=1, le=10_000, description="Questions of one batch.")
+    batch_parallel: int = Field(4, ge=1, le=64, description="Of a batch, answered at the same time.")
 
 
 class Settings(BaseSettings):

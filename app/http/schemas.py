@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.http.failures import InvalidRequest, ModelNotFound
 from app.settings import CORPUS_PATTERN, ChatSettings
-from app.types import ChatRequest, Message
+from app.types import ChatRequest, CitedSpan, Message
 
 MODEL = "assay"
 MAX_NOTE_CHARS = 2_000
@@ -18,6 +18,18 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
+class CitationBody(BaseModel):
+    """Where an earlier answer said that it was from. It is opened anew: what it says of itself proves nothing."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    doc_id: str = Field(max_length=64)
+    snapshot: str = Field(max_length=64)
+    start: int = Field(ge=0, le=2**53)
+    end: int = Field(ge=0, le=2**53)
+    quote_sha256: str = Field("", max_length=64)
+
+
 class MessageBody(BaseModel):
     """One earlier message."""
 
@@ -25,6 +37,12 @@ class MessageBody(BaseModel):
 
     role: Literal["user", "assistant"]
     content: str
+    citations: list[CitationBody] = Field(default=[], max_length=50)
+
+    def message(self) -> Message:
+        """As the pipeline has it."""
+        cited = tuple(CitedSpan(c.doc_id, c.snapshot, c.start, c.end, c.quote_sha256) for c in self.citations)
+        return Message(self.role, self.content, cited)
 
 
 class ChatBody(BaseModel):
@@ -36,6 +54,9 @@ class ChatBody(BaseModel):
     history: list[MessageBody] = []
     corpus: str | None = Field(None, pattern=CORPUS_PATTERN, description="By default the one that the service names.")
     stream: bool = False
+    conversation_id: str | None = Field(
+        None, pattern=r"^[0-9a-f]{32}$", description="Of POST /v1/conversations: goes on there, in place of `history`."
+    )
 
     def request(self, corpus: str, bounds: ChatSettings) -> ChatRequest:
         """What the pipeline is asked.
@@ -43,12 +64,30 @@ class ChatBody(BaseModel):
         Raises:
             InvalidRequest: The question or the history is over its bound.
         """
-        history = tuple(Message(message.role, message.content) for message in self.history)
+        history = tuple(message.message() for message in self.history)
+        if history and self.conversation_id is not None:
+            raise InvalidRequest("Send `history` or `conversation_id`, not both: the service has the history.")
         if len(history) > bounds.max_history_messages:
             raise InvalidRequest(f"The history has more than {bounds.max_history_messages} messages.")
         if _chars(history) > bounds.max_history_chars:
             raise InvalidRequest(f"The history has more than {bounds.max_history_chars:,} characters.")
         return _readable(ChatRequest(_bounded(self.question, bounds), history, self.corpus or corpus))
+
+
+class BatchItem(ChatBody):
+    """One request of a batch."""
+
+    id: str = Field("", max_length=200, description="Comes back with its answer.")
+    stream: Literal[False] = False
+    conversation_id: None = None
+
+
+class BatchBody(BaseModel):
+    """POST /v1/batch. Items are checked one by one: a wrong one is a problem of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests: list[dict[str, Any]] = Field(min_length=1)
 
 
 class FeedbackBody(BaseModel):

@@ -12,11 +12,12 @@ from starlette.exceptions import HTTPException
 from app import __version__
 from app.bootstrap import Services
 from app.errors import AssayError
-from app.http import chat, completions, documents, feedback, health, lineage, pages
+from app.http import batch, chat, completions, conversations, documents, feedback, health, lineage, pages
 from app.http.failures import answer
 from app.http.middleware import onion
-from app.http.shared import UPLOADS_IN_FLIGHT, InFlight, Shared
+from app.http.shared import BATCHES_IN_FLIGHT, UPLOADS_IN_FLIGHT, InFlight, Shared
 from app.http.upkeep import upkeep
+from app.joining.serving import serving
 from retrieval.errors import RetrievalError
 
 _log = logging.getLogger(__name__)
@@ -44,11 +45,13 @@ def create_app(services: Services, *, require_key: bool) -> FastAPI:
     )
     app.state.shared = Shared(
         services,
+        serving(services),
         require_key,
         turns=InFlight(http.max_turns_in_flight, "turns"),
         uploads=InFlight(UPLOADS_IN_FLIGHT, "uploads"),
+        batches=InFlight(BATCHES_IN_FLIGHT, "batches"),
     )
-    for resource in (chat, completions, documents, feedback, health, lineage, pages):
+    for resource in (batch, chat, completions, conversations, documents, feedback, health, lineage, pages):
         app.include_router(resource.router)
     app.mount("/static", pages.static)
     return app

@@ -32,7 +32,8 @@ async def test_an_answer_is_the_turn_of_the_pipeline(client: httpx.AsyncClient, 
     assert untimed(response.json()) == untimed(expected)
     assert list(response.json()) == [
         "answer", "abstained", "action", "reason", "confidence", "missing", "options", "claims", "dropped", "passages",
-        "corpus", "snapshot", "provider", "usage", "cost_usd", "attempts", "degraded", "timings_ms", "turn_id",
+        "corpus", "snapshot", "provider", "usage", "cost_usd", "attempts", "degraded", "cached",
+        "timings_ms", "turn_id",
     ]  # fmt: skip
 
 
