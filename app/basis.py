@@ -10,6 +10,7 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from app.answering import Answers, finished
@@ -80,13 +81,12 @@ class Conversing:
         request = replace(request, history=condensed(request.history, self.max_tokens))
         answered = _last_answer(request.history) if asks_for_basis(request.question) else None
         if answered is not None and answered.cited:
-            async for event in self._based(request, answered.cited):
+            turn = self._based(request, answered.cited)
+        else:
+            turn = self.inner.events(_asked_before(request) if answered is not None else request)
+        async with aclosing(turn) as events:
+            async for event in events:
                 yield event
-            return
-        if answered is not None:
-            request = _asked_before(request)
-        async for event in self.inner.events(request):
-            yield event
 
     async def run(self, request: ChatRequest) -> ChatResult:
         """The result of the turn."""

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -93,11 +94,12 @@ class _Within:
     async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
         said = await asyncio.to_thread(self.conversations.messages, self.name, self.owner)
         request = replace(request, history=_messages(said))
-        async for event in self.inner.events(request):
-            if isinstance(event, Finished):
-                kept = replace(event.result, question=request.question)
-                await asyncio.to_thread(self.conversations.keep, self.name, self.owner, kept)
-            yield event
+        async with aclosing(self.inner.events(request)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    kept = replace(event.result, question=request.question)
+                    await asyncio.to_thread(self.conversations.keep, self.name, self.owner, kept)
+                yield event
 
     async def run(self, request: ChatRequest) -> ChatResult:
         return await finished(self.events(request))

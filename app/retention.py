@@ -65,7 +65,8 @@ class Retention:
     @property
     def off(self) -> bool:
         """Whether nothing is ever removed."""
-        return not self.lasting.used and all(value is None for value in self.settings.model_dump().values())
+        kept = self.lasting.used or self.kept.holds_any  # also of a time when the settings let it
+        return not kept and all(value is None for value in self.settings.model_dump().values())
 
     def _snapshots(self) -> dict[str, list[str]]:
         keep = self.settings.snapshots

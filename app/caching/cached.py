@@ -7,6 +7,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -92,10 +93,11 @@ class Cached:
         vector = await self._vector(request)
         hit = await self._hit(request, snapshot, (scope, asked), vector)
         if hit is None:
-            async for event in self.inner.events(request):
-                if isinstance(event, Finished) and event.result.snapshot == snapshot:
-                    await self._keep(request, event.result, (scope, asked), vector)
-                yield event
+            async with aclosing(self.inner.events(request)) as events:
+                async for event in events:
+                    if isinstance(event, Finished) and event.result.snapshot == snapshot:
+                        await self._keep(request, event.result, (scope, asked), vector)
+                    yield event
             return
         yield PassagesFound(hit.passages)
         for claim in hit.claims:

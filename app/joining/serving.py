@@ -10,12 +10,15 @@ from app.answering import Answers
 from app.basis import Conversing
 from app.bootstrap import Services
 from app.caching.cached import Cached
+from app.caching.entries import read
 from app.caching.learned import Learned, learned_for
 from app.coalescing import Coalesced
 from app.conversations import Conversations
 from app.releases import describe
 from app.settings import CacheSettings
-from app.store.cache import CacheBounds
+from app.store.cache import CacheBounds, CacheStore
+from app.store.records import answer_sha256
+from app.store.turns import TurnStore
 from guardrails.checks.pii import PiiPatterns
 
 
@@ -25,6 +28,13 @@ class Serving:
 
     answers: Answers
     conversations: Conversations
+    turns: TurnStore
+    cache: CacheStore
+
+    def rated_down(self, turn_id: str) -> None:
+        """Do not give again what somebody called a bad answer."""
+        said = self.turns.recorded(turn_id).answer_sha256
+        self.cache.drop_where(lambda entry: answer_sha256(read(entry).answer) == said)
 
 
 def serving(services: Services) -> Serving:
@@ -54,6 +64,8 @@ def serving(services: Services) -> Serving:
     return Serving(
         answers=Conversing(answers, pipeline, services.corpora, services.reader, tokens),
         conversations=Conversations(services.stores.kept.conversations, patterns, settings.chat),
+        turns=services.turns,
+        cache=services.stores.kept.cache,
     )
 
 

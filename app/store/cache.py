@@ -1,6 +1,6 @@
 """Answers that may be given again, within bounds of number, size and age."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -98,6 +98,14 @@ class CacheStore:
         with self._writes.begin() as db:
             for start in range(0, len(ids), _BATCH):
                 db.execute(delete(cached_answers).where(cached_answers.c.id.in_(ids[start : start + _BATCH])))
+
+    def drop_where(self, matches: Callable[[str], bool]) -> int:
+        """Remove the rows whose answer, an entry's JSON, matches. Returns how many."""
+        with self._engine.connect() as db:
+            rows = db.execute(select(cached_answers.c.id, cached_answers.c.answer).execution_options(yield_per=500))
+            gone = [row.id for row in rows if matches(row.answer)]
+        self.drop(gone)
+        return len(gone)
 
     def clear(self, before: datetime | None = None) -> int:
         """Remove everything, or what is from before a time. Returns how many rows."""

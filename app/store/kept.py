@@ -19,6 +19,11 @@ class Kept:
     conversations: ConversationStore
     cache: CacheStore
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether there is anything."""
+        return bool(self.conversations.count() or self.cache.size()[0])
+
     def count(self, places: Places, tells: Tells) -> Counter[str]:
         """What an erasure would take: the conversations that cite or tell of it, and the whole cache.
 

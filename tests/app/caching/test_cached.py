@@ -8,6 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 from app.answering import Answers
 from app.bootstrap import Services
@@ -165,6 +168,35 @@ async def test_an_answer_that_does_not_stand_up_any_more_is_not_given_again(cach
 
 def _key(cached: Cached, services: Services) -> tuple[str, str]:
     return cached._scope(ASKED, services.corpora.active("default")), cached._asked(ASKED)
+
+
+async def test_what_is_rated_down_is_not_given_again(cached: With) -> None:
+    services, answers = cached()
+    await answers.run(ASKED)
+    again = await answers.run(ASKED)
+    other = await answers.run(ChatRequest("canary release hour", scope=Scope(Access("acme"))))
+    serving(services).rated_down(other.turn_id)
+    assert services.stores.kept.cache.size()[0] == 1
+    serving(services).rated_down(again.turn_id)
+    assert services.stores.kept.cache.size()[0] == 0
+    assert (await answers.run(ASKED)).cached == ""
+
+
+SCOPES = st.builds(
+    Scope,
+    st.builds(Access, st.sampled_from(["", "a", "b"]), st.frozensets(st.sampled_from(["x", "y"]))),
+    st.dictionaries(st.sampled_from(["year", "kind"]), st.sampled_from([1, "1", True]), max_size=2),
+    st.none() | st.just("s1"),
+)
+
+
+@given(SCOPES, SCOPES)
+@examples(max_examples=200)
+def test_two_scopes_never_share_a_key(one: Scope, other: Scope) -> None:
+    cache = Cached(*[None] * 6, policy=lambda: "p", personal=lambda _: False)  # type: ignore[arg-type]
+    keys = [cache._scope(replace(ASKED, scope=scope), "snapshot") for scope in (one, other)]
+    plain = [(s.access, sorted(map(repr, s.where.items())), s.snapshot) for s in (one, other)]
+    assert (keys[0] == keys[1]) == (plain[0] == plain[1])
 
 
 async def test_what_may_no_longer_be_seen_is_not_given_again(cached: With, tmp_path: Path) -> None:
