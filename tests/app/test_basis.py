@@ -127,6 +127,9 @@ async def test_nobody_is_quoted_what_they_may_not_see(services: Services, tmp_pa
         "member": Access("acme", frozenset({"board"})), "colleague": Access("acme"), "stranger": Access("zenith"),
     }.items():  # fmt: skip
         said[name] = (await answers.run(ChatRequest(BASIS, history, scope=Scope(access)))).answer
+    only_new = Scope(Access("acme", frozenset({"board"})), where={"year": 2024})
+    assert (await answers.run(ChatRequest(BASIS, history, scope=only_new))).answer == GONE
+    assert (await answers.run(ChatRequest(BASIS, history, "other", Scope(only_new.access)))).answer == GONE
     assert said == {"member": "The board of acme me", "colleague": GONE, "stranger": GONE}
 
 
