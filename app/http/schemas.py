@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.http.failures import InvalidRequest, ModelNotFound
 from app.settings import CORPUS_PATTERN, ChatSettings
@@ -12,6 +12,8 @@ from app.types import ChatRequest, CitedSpan, Message
 
 MODEL = "assay"
 MAX_NOTE_CHARS = 2_000
+MAX_CITATIONS = 50
+"""Of one earlier answer."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -29,6 +31,10 @@ class CitationBody(BaseModel):
     end: int = Field(ge=0, le=2**53)
     quote_sha256: str = Field("", max_length=64)
 
+    def span(self) -> CitedSpan:
+        """As the pipeline has it."""
+        return CitedSpan(self.doc_id, self.snapshot, self.start, self.end, self.quote_sha256)
+
 
 class MessageBody(BaseModel):
     """One earlier message."""
@@ -37,12 +43,11 @@ class MessageBody(BaseModel):
 
     role: Literal["user", "assistant"]
     content: str
-    citations: list[CitationBody] = Field(default=[], max_length=50)
+    citations: list[CitationBody] = Field(default=[], max_length=MAX_CITATIONS)
 
     def message(self) -> Message:
         """As the pipeline has it."""
-        cited = tuple(CitedSpan(c.doc_id, c.snapshot, c.start, c.end, c.quote_sha256) for c in self.citations)
-        return Message(self.role, self.content, cited)
+        return Message(self.role, self.content, tuple(citation.span() for citation in self.citations))
 
 
 class ChatBody(BaseModel):
@@ -107,6 +112,7 @@ class CompletionMessage(BaseModel):
 
     role: str
     content: str | list[dict[str, Any]] | None = None
+    annotations: list[dict[str, Any]] | None = None
 
     @property
     def text(self) -> str:
@@ -121,6 +127,17 @@ class CompletionMessage(BaseModel):
         if len(texts) < len(self.content) or not all(isinstance(text, str) for text in texts):
             raise InvalidRequest("Only text can be read in a message.")
         return "\n".join(map(str, texts))
+
+    @property
+    def cited(self) -> tuple[CitedSpan, ...]:
+        """Where an answer of ours said that it was from, as clients send it back; others' annotations are left out."""
+        found = []
+        for annotation in (self.annotations or [])[:MAX_CITATIONS]:
+            try:
+                found.append(CitationBody.model_validate(annotation.get("url_citation")).span())
+            except ValidationError:
+                continue
+        return tuple(found)
 
 
 class StreamOptions(BaseModel):
@@ -150,7 +167,8 @@ class CompletionBody(BaseModel):
             InvalidRequest: There is no user message, or the last one is over its bound.
             ModelNotFound: The model names no corpus.
         """
-        talk = [Message(m.role, m.text) for m in self.messages if m.role in ("user", "assistant") and m.text.strip()]  # type: ignore[arg-type]
+        said = [m for m in self.messages if m.role in ("user", "assistant") and m.text.strip()]
+        talk = [Message("user" if m.role == "user" else "assistant", m.text, m.cited) for m in said]
         last = max((i for i, message in enumerate(talk) if message.role == "user"), default=None)
         if last is None:
             raise InvalidRequest("There is no user message to answer.")

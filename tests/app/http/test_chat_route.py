@@ -131,6 +131,27 @@ async def test_a_client_that_hangs_up_cancels_the_turn(build_services, documents
         assert app.state.shared.turns.now == 0
 
 
+async def test_equal_questions_at_once_are_one_turn_and_one_who_leaves_is_not_missed(
+    build_services, documents, client_of: Client
+) -> None:
+    provider = ScriptedProvider([DRAFT], delay_s=0.05)
+    services = build_services(provider)
+    services.ingestor.ingest(list_files([documents]), "default")
+    with running(create_app(services, require_key=False)) as address:
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            body = {"question": QUESTION}
+            leaving = asyncio.create_task(client.post("/v1/chat", json=body))
+            others = [
+                asyncio.create_task(client.post("/v1/chat", json={**body, "stream": stream}))
+                for stream in (False, True)
+            ]
+            await asyncio.sleep(0.3)
+            leaving.cancel()
+            whole, streamed = await asyncio.gather(*others)
+    assert len(provider.history) == 1
+    assert parse(streamed.text)[-1][1] == whole.json()
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -97,6 +97,25 @@ def test_a_citation_outlives_its_document(address: str, scripted: Services, docu
     assert based["claims"][0]["citations"] == [citation]
 
 
+def test_the_official_client_can_ask_what_an_answer_was_based_on(address: str, scripted: Services) -> None:
+    messages: list[Any] = [{"role": "user", "content": QUESTION}]
+    with OpenAI(base_url=f"{address}/v1", api_key="none") as client:
+        first = client.chat.completions.create(model="assay", messages=messages).choices[0].message
+        messages += [first, {"role": "user", "content": "Sources?"}]
+        based = client.chat.completions.create(model="assay", messages=messages).choices[0].message
+        foreign = [
+            {"type": "url_citation", "url_citation": {"url": "https://example.org", "title": "x"}},
+            {"type": "y"},
+        ]
+        messages[1] = {"role": "assistant", "content": "Made up.", "annotations": foreign}
+        again = client.chat.completions.create(model="assay", messages=messages).choices[0].message
+    quotes = [annotation.url_citation.quote for annotation in first.annotations or []]  # type: ignore[attr-defined]
+    assert based.content == " ".join(quotes)
+    assert again.content == first.content
+    provider = scripted.pipeline.provider
+    assert isinstance(provider, ScriptedProvider) and len(provider.history) == 2
+
+
 def test_the_openai_example_of_the_docs_runs(address: str, capsys: pytest.CaptureFixture[str]) -> None:
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / "http.md").read_text("utf-8"), re.DOTALL)
     examples = [block for block in blocks if "from openai import OpenAI" in block]
