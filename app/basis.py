@@ -119,6 +119,7 @@ class Conversing:
             usage=Usage(),
             timings_ms={"total": round((time.perf_counter() - began) * 1000, 3)},
             tenant=request.scope.access.tenant,
+            cost_usd=0.0,
         )
         await self.pipeline.record(self.pipeline, request, result)
         yield Finished(result)

@@ -52,8 +52,10 @@ async def weigh_history(request: ChatRequest) -> Understood:
     A correction is searched as the question that was meant: what was asked before it was a mistake.
     """
     meant = standalone(request.question, request.history)
-    corrects = meant != request.question and correction(request.question) is not None
-    return Understood(Query(meant) if corrects else request.query, meant)
+    if meant != request.question and correction(request.question) is not None:
+        return Understood(Query(meant), meant)
+    earlier, _ = _as_meant(request.query.earlier)
+    return Understood(Query(request.question, earlier), meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,9 @@ def standalone(question: str, history: Sequence[Message]) -> str:
     A question follows up when it opens with a conjunction, points back with a pronoun, or says very little. A
     correction ("no, I meant the Linux one") is that last question with what was meant, less what was taken back.
     """
-    topic, asked = "", [message.content for message in history if message.role == "user"]
-    if not asked:
+    earlier, topic = _as_meant([message.content for message in history if message.role == "user"])
+    if not earlier:
         return question
-    for earlier in asked:
-        if topic and (corrected := correction(earlier)):
-            topic = _with(topic, corrected)
-        elif not _follows_up(earlier):
-            topic = earlier
-    topic = topic or asked[-1]
     if corrected := correction(question):
         return _with(topic, corrected)
     return f"{topic} {question}" if _follows_up(question) else question
@@ -131,6 +127,21 @@ def correction(question: str) -> Correction | None:
     if found := _BUT_NOT.match(meant):
         return Correction(found["meant"].strip(), found["dropped"])
     return Correction(meant)
+
+
+def _as_meant(asked: Sequence[str]) -> tuple[tuple[str, ...], str]:
+    """Earlier questions with corrections made where they belong, and of them the one that carries the topic."""
+    meant: list[str] = []
+    topic = None
+    for question in asked:
+        corrected = correction(question)
+        if topic is not None and corrected is not None:
+            meant[topic] = _with(meant[topic], corrected)
+            continue
+        meant.append(question)
+        if not _follows_up(question):
+            topic = len(meant) - 1
+    return tuple(meant), meant[topic if topic is not None else -1] if meant else ""
 
 
 def _with(topic: str, corrected: Correction) -> str:

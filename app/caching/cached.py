@@ -29,7 +29,6 @@ from app.types import (
     ClaimVerified,
     Finished,
     PassagesFound,
-    Reason,
     TurnEvent,
     Usage,
     Verdict,
@@ -232,7 +231,7 @@ def _result(request: ChatRequest, hit: Hit, ms: float) -> ChatResult:
         question=request.question,
         answer=hit.entry.answer,
         abstained=False,
-        reason=Reason.ANSWERED,
+        reason=hit.entry.reason,
         claims=hit.claims,
         dropped=(),
         passages=hit.passages,
@@ -243,6 +242,7 @@ def _result(request: ChatRequest, hit: Hit, ms: float) -> ChatResult:
         timings_ms={"cache": ms, "total": ms},
         tenant=request.scope.access.tenant,
         confidence=hit.entry.confidence,
+        cost_usd=0.0,
         cached=hit.kind,
     )
 

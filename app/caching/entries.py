@@ -6,6 +6,9 @@ from dataclasses import asdict, dataclass
 
 from app.types import Action, ChatResult, Reason
 
+AS_IT_SHOULD = frozenset({Reason.ANSWERED})
+"""Reasons of answers that went as they should."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -35,6 +38,7 @@ class Entry:
     claims: tuple[Said, ...]
     places: tuple[Place, ...]
     provider: str
+    reason: Reason
     confidence: float | None
 
 
@@ -42,7 +46,7 @@ def cacheable(result: ChatResult) -> bool:
     """Whether an answer may be given again: a whole one that went as it should."""
     return (
         result.action is Action.ANSWER
-        and result.reason is Reason.ANSWERED
+        and result.reason in AS_IT_SHOULD
         and bool(result.claims)
         and not (result.abstained or result.degraded or result.cached or result.missing)
     )
@@ -55,6 +59,7 @@ def entry_of(result: ChatResult) -> Entry:
         claims=tuple(Said(claim.text, claim.start, claim.end) for claim in result.claims),
         places=tuple(Place(p.doc_id, p.start, p.end, p.score, dict(p.parts)) for p in result.passages),
         provider=result.provider,
+        reason=result.reason,
         confidence=result.confidence,
     )
 
@@ -72,5 +77,6 @@ def read(text: str) -> Entry:
         claims=tuple(Said(**row) for row in said["claims"]),
         places=tuple(Place(**row) for row in said["places"]),
         provider=said["provider"],
+        reason=Reason(said["reason"]),
         confidence=said["confidence"],
     )

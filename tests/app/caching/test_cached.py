@@ -36,7 +36,7 @@ from tests.remains import remains
 QUESTION = "How much traffic does a canary release get?"
 TRUE = "A canary release sends 1 percent of the traffic to the new version for one hour."
 ASKED = ChatRequest(QUESTION)
-SAME = ("turn_id", "timings_ms", "cached", "usage")
+SAME = ("turn_id", "timings_ms", "cached", "usage", "cost_usd")
 
 With = Callable[..., tuple[Services, Answers]]
 
@@ -73,7 +73,7 @@ async def test_the_same_question_gets_the_same_answer_without_a_model(cached: Wi
     first, again = await answers.run(ASKED), await answers.run(replace(ASKED, question=f"  {QUESTION} "))
     assert (first.cached, again.cached, calls(services)) == ("", "exact", 1)
     assert without(again, *SAME, "question") == without(first, *SAME, "question")
-    assert again.usage == Usage() and again.turn_id != first.turn_id
+    assert (again.usage, again.cost_usd) == (Usage(), 0.0) and again.turn_id != first.turn_id
     assert services.turns.recorded(again.turn_id).citations == services.turns.recorded(first.turn_id).citations
 
 

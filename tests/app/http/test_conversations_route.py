@@ -68,6 +68,28 @@ async def test_a_conversation_goes_on_where_it_was(kept: httpx.AsyncClient, keep
     assert len((await kept.get(f"/v1/conversations/{name}")).json()["messages"]) == 6
 
 
+async def test_a_conversation_follows_switches_and_corrects(kept: httpx.AsyncClient, keeping: Services) -> None:
+    name, provider = await begun(kept), keeping.pipeline.provider
+    assert isinstance(provider, ScriptedProvider)
+    asked = []
+    for question in (
+        "How is time-series data split?",
+        "And what gap is left?",
+        "What is drift watched with?",
+        "No, I meant canary releases, not drift",
+        "How long do they run?",
+    ):
+        await say(kept, name, question)
+        asked.append((provider.history[-1].question, provider.history[-1].passages[0].uri.rsplit("/", 1)[-1]))
+    assert asked == [
+        ("How is time-series data split?", "splits.md"),
+        ("How is time-series data split? And what gap is left?", "splits.md"),
+        ("What is drift watched with?", "drift.txt"),
+        ("What is watched with? canary releases", "canary.md"),
+        ("What is watched with? canary releases How long do they run?", "canary.md"),
+    ]
+
+
 async def test_a_stream_is_kept_too(kept: httpx.AsyncClient) -> None:
     name = await begun(kept)
     events = parse((await say(kept, name, stream=True)).text)
