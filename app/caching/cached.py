@@ -88,14 +88,15 @@ class Cached:
         began = time.perf_counter()
         pinned = request.scope.snapshot
         snapshot = pinned if pinned is not None else await asyncio.to_thread(self.corpora.active, request.corpus)
-        scope, asked = self._scope(request, snapshot), self._asked(request)
-        vector = await self._vector(request)
-        hit = await self._hit(request, snapshot, (scope, asked), vector)
+        key = self._scope(request, snapshot), self._asked(request)
+        hit, vector = await self._exact(request, snapshot, key), None
+        if hit is None and (vector := await self._vector(request)) is not None:
+            hit = await self._semantic(request, snapshot, key[0], vector)
         if hit is None:
             async with aclosing(self.inner.events(request)) as events:
                 async for event in events:
                     if isinstance(event, Finished) and event.result.snapshot == snapshot:
-                        await self._keep(request, event.result, (scope, asked), vector)
+                        await self._keep(request, event.result, key, vector)
                     yield event
             return
         yield PassagesFound(hit.passages)
@@ -109,30 +110,38 @@ class Cached:
         """The result of the turn."""
         return await finished(self.events(request))
 
-    async def _hit(
-        self, request: ChatRequest, snapshot: str, key: tuple[str, str], vector: Vectors | None
-    ) -> Hit | None:
-        after = datetime.now(UTC) - self.bounds.age
-        row = await asyncio.to_thread(self.store.get, *key, after)
-        if row is not None:
-            entry = read(row.answer)
-            return await self._verified("exact", row, entry, await self._reread(request, snapshot, entry))
-        row = await asyncio.to_thread(self._alike, request, key[0], vector, after)
+    async def _exact(self, request: ChatRequest, snapshot: str, key: tuple[str, str]) -> Hit | None:
+        """The answer to this very question, against its own passages as the scope admits them now."""
+        row = await asyncio.to_thread(self.store.get, *key, self._after())
         if row is None:
             return None
-        found = await self.pipeline.retriever.search(
-            request.query, request.corpus, self.pipeline.settings.passages, request.scope
-        )
-        found = await self.pipeline.second_look(found, request.corpus, request.scope)
-        found = await self.pipeline.widen(found)
-        return await self._verified("semantic", row, read(row.answer), found) if found.snapshot == snapshot else None
+        entry = read(row.answer)
+        passages = await asyncio.to_thread(self._passages, snapshot, entry)
+        found = await self.pipeline.second_look(Found(snapshot, passages), request.corpus, request.scope)
+        hit = await self._verified("exact", entry, found)
+        if hit is None:
+            await asyncio.to_thread(self.store.drop, [row.id])
+        return hit
 
-    def _alike(self, request: ChatRequest, scope: str, vector: Vectors | None, after: datetime) -> CachedRow | None:
-        """The most alike question of those that agree word by word, if it is alike enough."""
-        if vector is None or self.learned is None:
+    async def _semantic(self, request: ChatRequest, snapshot: str, scope: str, vector: Vectors) -> Hit | None:
+        """The answer to a question that means the same, against what a search for this one finds."""
+        row = await asyncio.to_thread(self._alike, request, scope, vector)
+        if row is None:
             return None
-        known = self.store.vectors(scope, after, NEWEST)
-        if not known:
+        pipeline = self.pipeline
+        found = await pipeline.retriever.search(
+            request.query, request.corpus, pipeline.settings.passages, request.scope
+        )
+        found = await pipeline.widen(await pipeline.second_look(found, request.corpus, request.scope))
+        return await self._verified("semantic", read(row.answer), found) if found.snapshot == snapshot else None
+
+    def _after(self) -> datetime:
+        return datetime.now(UTC) - self.bounds.age
+
+    def _alike(self, request: ChatRequest, scope: str, vector: Vectors) -> CachedRow | None:
+        """The most alike question of those that agree word by word, if it is alike enough."""
+        known = self.store.vectors(scope, self._after(), NEWEST)
+        if self.learned is None or not known:
             return None
         cosines = np.frombuffer(b"".join(data for _, data in known), np.float32).reshape(len(known), -1) @ vector
         for at in np.argsort(-cosines)[:5]:
@@ -142,11 +151,6 @@ class Cached:
             if row is not None and agree(row.question, request.question):
                 return row
         return None
-
-    async def _reread(self, request: ChatRequest, snapshot: str, entry: Entry) -> Found:
-        """The entry's passages as they stand in the snapshot, those that the scope admits."""
-        passages = await asyncio.to_thread(self._passages, snapshot, entry)
-        return await self.pipeline.second_look(Found(snapshot, passages), request.corpus, request.scope)
 
     def _passages(self, snapshot: str, entry: Entry) -> tuple[Passage, ...]:
         found = []
@@ -174,14 +178,12 @@ class Cached:
             )
         return tuple(found)
 
-    async def _verified(self, kind: Kind, row: CachedRow, entry: Entry, found: Found) -> Hit | None:
-        """The hit, if every claim stands up against these passages; an answer that does not is dropped."""
+    async def _verified(self, kind: Kind, entry: Entry, found: Found) -> Hit | None:
+        """The hit, if every claim stands up against these passages."""
         claims = []
         for said in entry.claims:
             claim = await asyncio.to_thread(self.pipeline.grounding.verify, said.text, found.passages)
             if claim is None or claim.text != said.text or claim.verdict is not Verdict.SUPPORTED:
-                if kind == "exact":
-                    await asyncio.to_thread(self.store.drop, [row.id])
                 return None
             claims.append(replace(claim, start=said.start, end=said.end))
         return Hit(kind, entry, tuple(claims), found.passages, found.snapshot)

@@ -18,6 +18,7 @@ from app.http.middleware import onion
 from app.http.shared import BATCHES_IN_FLIGHT, UPLOADS_IN_FLIGHT, InFlight, Shared
 from app.http.upkeep import upkeep
 from app.joining.serving import serving
+from guardrails.errors import GuardError
 from retrieval.errors import RetrievalError
 
 _log = logging.getLogger(__name__)
@@ -74,7 +75,8 @@ async def _warm_up(shared: Shared) -> None:
     """Load models and indexes while /healthz already answers."""
     try:
         await shared.services.warm_up()
-    except (AssayError, RetrievalError) as error:
+        await asyncio.to_thread(shared.serving.warm_up)
+    except (AssayError, RetrievalError, GuardError) as error:
         shared.failure = str(error)
         _log.error("The service cannot become ready: %s", error)
     except Exception:  # noqa: BLE001 -- a broken index or library: the service stays up and says that it is not ready

@@ -30,6 +30,13 @@ class Serving:
     conversations: Conversations
     turns: TurnStore
     cache: CacheStore
+    keeps: bool
+    """Whether answers or conversations are kept."""
+
+    def warm_up(self) -> None:
+        """Load what looks for personal data, where something is kept, so that no answer waits for it."""
+        if self.keeps:
+            self.conversations.patterns.find("warm up")
 
     def rated_down(self, turn_id: str) -> None:
         """Do not give again what somebody called a bad answer."""
@@ -66,6 +73,7 @@ def serving(services: Services) -> Serving:
         conversations=Conversations(services.stores.kept.conversations, patterns, settings.chat),
         turns=services.turns,
         cache=services.stores.kept.cache,
+        keeps=settings.cache.mode != "off" or settings.chat.keep_conversations,
     )
 
 

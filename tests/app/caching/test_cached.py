@@ -161,7 +161,7 @@ async def test_an_answer_that_does_not_stand_up_any_more_is_not_given_again(cach
     inner = answers.inner._inner  # type: ignore[attr-defined]
     assert isinstance(inner, Cached)
     refused = replace(inner, inner=services.pipeline, pipeline=strict)
-    hit = await refused._hit(ASKED, services.corpora.active("default"), _key(refused, services), None)
+    hit = await refused._exact(ASKED, services.corpora.active("default"), _key(refused, services))
     assert hit is None
     assert services.stores.kept.cache.size()[0] == 0
 
@@ -211,7 +211,7 @@ async def test_what_may_no_longer_be_seen_is_not_given_again(cached: With, tmp_p
     assert "Monday" in first.answer
     entry_key = inner._scope(asked, services.corpora.active("default")), inner._asked(asked)
     blind = replace(asked, scope=Scope(Access("acme")))
-    assert await inner._hit(blind, services.corpora.active("default"), entry_key, None) is None
+    assert await inner._exact(blind, services.corpora.active("default"), entry_key) is None
 
 
 @pytest.mark.parametrize("draft", [ProviderError("down"), "I don't know."])
