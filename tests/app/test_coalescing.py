@@ -148,5 +148,34 @@ def test_the_same_request_is_always_the_same(groups: frozenset[str], tenant: str
     assert same(replace(ASKED, scope=scope), "s") == same(replace(ASKED, scope=again), "s")
 
 
+@given(st.lists(st.sampled_from(["join", "join", "first leaves", "last leaves"]), max_size=12))
+@settings(max_examples=60, deadline=None)
+def test_whoever_comes_and_goes_those_who_stay_have_the_answer(steps: list[str]) -> None:
+    async def play() -> None:
+        inner = Slow()
+        answers = over(inner)
+        there: list[asyncio.Task[object]] = []
+        left: list[asyncio.Task[object]] = []
+        expected = 0
+        for step in steps:
+            if step == "join":
+                expected += not there
+                there.append(asyncio.create_task(answers.run(ASKED)))
+            elif there:
+                leaving = there.pop(0 if step == "first leaves" else -1)
+                leaving.cancel()
+                left.append(leaving)
+            for _ in range(2_000):  # the thread that looks the snapshot up takes its time
+                await asyncio.sleep(0.001)
+                if sum(turn.listeners for turn in answers._turns.values()) == len(there):
+                    break
+        await asyncio.gather(*left, return_exceptions=True)
+        inner.go.set()
+        assert await asyncio.gather(*there) == [None] * len(there)
+        assert (inner.begun, inner.ended, answers.in_flight) == (expected, int(bool(there)), 0)
+
+    asyncio.run(asyncio.wait_for(play(), 30))
+
+
 async def _drained(answers: Coalesced) -> list[TurnEvent]:
     return [event async for event in answers.events(ASKED)]
