@@ -9,10 +9,10 @@ from retrieval.llama import Sourced, llama_query_engine
 from retrieval.types import OPEN, Passage, Scope
 
 if TYPE_CHECKING:
-    from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from retrieval.llama import QueryEngine
 
 
-def query_engine(answers: Answers, corpus: str, scope: Scope = OPEN) -> "BaseQueryEngine":
+def query_engine(answers: Answers, corpus: str, scope: Scope = OPEN) -> "QueryEngine":
     """A LlamaIndex query engine over a corpus.
 
     Args:

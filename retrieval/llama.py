@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import NodeWithScore
 
+    QueryEngine = BaseQueryEngine
+
 Answer = TypeVar("Answer")
 
 
