@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 
 from app.erasure import Forget
 from app.errors import ConfigError
-from app.intents import Intents
+from app.joining.ending import ending
 from app.joining.line import chat_line
 from app.llm.port import Provider
 from app.llm.routes import Routes
 from app.openlineage import TurnEvents
 from app.pipeline import ChatPipeline
 from app.privacy import Doors
-from app.receipts import Receipts
 from app.recording import Recorder
 from app.releases import code_sha256
 from app.retention import Retention
@@ -35,7 +34,6 @@ from retrieval.embedders.bge import BgeSmall
 from retrieval.embedders.folder import FolderEmbedder
 from retrieval.embedders.minilm import MiniLM
 from retrieval.embedders.port import Embedder
-from retrieval.erasure import Eraser
 from retrieval.errors import IndexOutdated
 from retrieval.index.port import IndexStore
 from retrieval.index.stores import open_index
@@ -45,7 +43,6 @@ from retrieval.reader import Reader
 from retrieval.rerankers.cross_encoder import CrossEncoderFusion, MsMarcoMiniLM
 from retrieval.rerankers.folder import FolderScorer
 from retrieval.rerankers.port import KeepOrder, Reranker
-from retrieval.retention import SnapshotRetention
 from retrieval.search import Retriever
 from retrieval.snapshots import Snapshots
 from retrieval.store.corpus import CorpusStore
@@ -83,6 +80,7 @@ class Services:
     executor: Executor
     forget: Forget
     retention: Retention
+    stores: RemovalStores
 
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
@@ -136,7 +134,8 @@ def build(
     locks = CorpusLocks(settings.home / "locks", engine)
     ingestor = _ingestor(settings, publisher, ProfileStore(engine), ScrubStore(engine), locks)
     keys = Keys(settings.home / "keys")
-    forget, retention = _ending(settings, ingestor, RemovalStores.over(engine, keys.erasure), keys)
+    stores = RemovalStores.over(engine, keys)
+    forget, retention = ending(settings, ingestor, stores, keys)
     ingestor = replace(ingestor, watch=forget.tombstones.watch)
     turns, events = TurnStore(engine, Seal(settings.home / "keys"), settings.chat), TurnEvents(settings.lineage)
     books = ThreadPoolExecutor(1, thread_name_prefix="assay-books")
@@ -160,6 +159,7 @@ def build(
         executor=executor,
         forget=forget,
         retention=retention,
+        stores=stores,
     )
 
 
@@ -202,22 +202,6 @@ def _ingestor(
         scrubs=scrubs,
         doors=Doors(rules.privacy, PiiPatterns(settings.pii), settings.home / "keys"),
     )
-
-
-def _ending(settings: Settings, ingestor: Ingestor, stores: RemovalStores, keys: Keys) -> tuple[Forget, Retention]:
-    """What takes things out again: on request, and by policy."""
-    home = settings.home
-    eraser = Eraser(ingestor.store, stores.erasures, ingestor.publisher, ingestor.gate, ingestor.locks)
-    forget = Forget(
-        home=home,
-        eraser=eraser,
-        tombstones=stores.tombstones,
-        turns=stores.turns,
-        database=stores.database,
-        intents=Intents(home / "erasures", keys),
-        receipts=Receipts(home / "receipts", keys),
-    )
-    return forget, Retention(settings.retention, SnapshotRetention(eraser), stores.turns, stores.database)
 
 
 def _retriever(

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from app import __version__
-from app.commands import ask, corpus, forget, ingest, lineage, serve
+from app.commands import ask, batch, corpus, forget, ingest, lineage, serve
 from app.commands.shared import err, out
 from app.errors import AssayError
 from retrieval.errors import RetrievalError
@@ -22,7 +22,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     help="Answers over your documents, each claim tied to the exact characters that support it.",
 )
-for subject in (ingest, ask, lineage, corpus, serve, forget):
+for subject in (ingest, ask, batch, lineage, corpus, serve, forget):
     subject.add_to(cli)
 
 

@@ -19,6 +19,7 @@ from app.intents import Intent, Intents
 from app.receipts import Receipts
 from app.scanning import Scan, Trace
 from app.store.erasure import COMPACT_TRIES, DatabaseFile, TurnErasure
+from app.store.kept import Kept
 from app.sweeping import Sweep
 from retrieval.erasure import Eraser, Holdings, Named
 from retrieval.folding import fold
@@ -80,6 +81,7 @@ class Forget:
     eraser: Eraser
     tombstones: Tombstones
     turns: TurnErasure
+    kept: Kept
     database: DatabaseFile
     intents: Intents
     receipts: Receipts
@@ -168,6 +170,7 @@ class Forget:
         done = self.eraser.erase(gone, traces, intent.id)
         progress("erase", 1, 4)
         done += self.turns.erase(*self.turns.find(gone.places, traces.in_text))
+        done += self.kept.erase(gone.places, traces.in_text)
         progress("erase", 2, 4)
         swept, files = self._sweep(gone, traces, elsewhere, dry=False)
         done += swept
@@ -244,6 +247,7 @@ class Forget:
             "quarantine": len(holdings.quarantined),
             "turns": len(turns),
             "feedback": len(feedback),
+            **self.kept.count(holdings.places, traces.in_text),
             **swept,
         }
         return counts, files

@@ -8,6 +8,9 @@ AssayError
 │   └── ProviderRefused    it will never answer this: another try is a waste
 └── RequestError       the caller asked for something that cannot be done
     ├── TurnNotFound
+    ├── ConversationNotFound
+    ├── ConversationsOff
+    ├── BatchRefused   a batch's file cannot be read, or its output belongs to another one
     ├── WordsNeeded    a turn's words were not kept and are not given
     ├── WordsDiffer    the words given are not those of the turn
     ├── ReceiptInvalid
@@ -50,6 +53,18 @@ class RequestError(AssayError):
 
 class TurnNotFound(RequestError):
     """No turn with this id is known."""
+
+
+class ConversationNotFound(RequestError):
+    """The caller has no conversation with this id, or it has expired."""
+
+
+class ConversationsOff(RequestError):
+    """Conversations are not kept here."""
+
+
+class BatchRefused(RequestError):
+    """A batch's file cannot be read, or its output belongs to another file."""
 
 
 class WordsNeeded(RequestError):

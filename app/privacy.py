@@ -7,7 +7,7 @@ from pathlib import Path
 from app.store.seal import key_file
 from guardrails.checks.pii import PiiPatterns
 from retrieval.config import PrivacySettings
-from retrieval.redaction import Door, PiiPolicy, PiiSpan
+from retrieval.redaction import Door, PiiPolicy, PiiSpan, placeholder, replaced
 
 KEY_FILE = "pseudonyms.key"
 
@@ -26,6 +26,15 @@ class PatternScrubber:
     def find(self, text: str) -> Sequence[PiiSpan]:
         """Personal data in a text."""
         return [PiiSpan(found.start, found.end, found.kind) for found in self.patterns.find(text)]
+
+
+def redacted(text: str, patterns: PiiPatterns) -> str:
+    """A text with `[EMAIL]` and the like in place of personal data.
+
+    Raises:
+        GuardError: It could not be looked through.
+    """
+    return replaced(text, PatternScrubber(patterns).find(text), placeholder)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ def result_json(result: ChatResult) -> Json:
         "cost_usd": result.cost_usd,
         "attempts": result.attempts,
         "degraded": list(result.degraded),
+        "cached": result.cached,
         "timings_ms": dict(result.timings_ms),
         "turn_id": result.turn_id,
     }

@@ -64,6 +64,14 @@ class ChatSettings(BaseModel):
     max_question_chars: int = Field(4_000, ge=1)
     max_history_messages: int = Field(40, ge=0)
     max_history_chars: int = Field(40_000, ge=0)
+    history_tokens: int = Field(
+        2_000, ge=100, description="Of a longer history the newest messages count, and of older ones the questions."
+    )
+    keep_conversations: bool = Field(
+        False, description="Let clients go on by `conversation_id`: what is said is kept, redacted and encrypted."
+    )
+    conversation_days: int = Field(30, ge=1, description="So long after its last message a conversation is kept.")
+    coalesce: bool = Field(True, description="The same question asked at the same time is one turn for all who ask.")
     rewrite: Literal["history", "model"] = Field(
         "history", description="Of follow-ups: weigh earlier questions, or let the provider's model write them anew."
     )
@@ -90,6 +98,20 @@ class SpendingSettings(BaseModel):
     usd_per_key_day: float | None = Field(
         None, ge=0, description="By each API key that has no ceiling of its own (`assay keys create --usd-per-day`)."
     )
+
+
+class CacheSettings(BaseModel):
+    """Answers that are given again. They are kept as they were said, so this is off unless it is wanted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    mode: Literal["off", "exact", "semantic"] = Field(
+        "off", description="Give an answer again to the same question, or also to one that means the same."
+    )
+    max_entries: int = Field(10_000, ge=1, le=1_000_000)
+    max_bytes: int = Field(50_000_000, ge=10_000)
+    max_age_h: float = Field(24.0, gt=0, le=8_760, description="Older answers are not given again.")
+    learned: Path | None = Field(None, description="A file of benchmarks/fit_cache.py. Default: the one that ships.")
 
 
 class AlertSettings(BaseModel):
@@ -135,6 +157,8 @@ class HttpSettings(BaseModel):
     max_body_bytes: int = Field(1_000_000, ge=1, description="Of any request but an upload.")
     max_upload_bytes: int = Field(50_000_000, ge=1)
     max_turns_in_flight: int = Field(16, ge=1)
+    max_batch: int = Field(100, ge=1, le=10_000, description="Questions of one batch.")
+    batch_parallel: int = Field(4, ge=1, le=64, description="Of a batch, answered at the same time.")
 
 
 class Settings(BaseSettings):
@@ -153,6 +177,7 @@ class Settings(BaseSettings):
     llm: LLMSettings = LLMSettings()
     chat: ChatSettings = ChatSettings()
     spending: SpendingSettings = SpendingSettings()
+    cache: CacheSettings = CacheSettings()
     http: HttpSettings = HttpSettings()
     alerts: AlertSettings = AlertSettings()
     lineage: LineageSettings = LineageSettings()

@@ -33,6 +33,10 @@ class Keys:
         """The key of the hashes that tombstones hold: 32 random bytes."""
         return self._get("erasure.key")
 
+    def conversations(self) -> "Sealing":
+        """The key that conversations are kept under."""
+        return Sealing(self._folder / "conversations.key")
+
     def sealing(self, name: str) -> "Sealing":
         """The key of one intent."""
         return Sealing(self._folder / f"{name}.key")

@@ -9,11 +9,24 @@ from retrieval.types import OPEN, Passage, Query, Scope
 
 
 @dataclass(frozen=True, slots=True)
+class CitedSpan:
+    """Characters of a document that an earlier answer cited. A client may send it: untrusted until it is opened."""
+
+    doc_id: str
+    snapshot: str
+    start: int
+    end: int
+    quote_sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One earlier turn of the conversation, as the client sent it: untrusted."""
 
     role: Literal["user", "assistant"]
     content: str
+    cited: tuple[CitedSpan, ...] = ()
+    """Of an answer, where it says that it is from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +165,8 @@ class ChatResult:
     """Of all calls of models; None where the price of one is not known."""
     usage_by_provider: Mapping[str, Usage] = field(default_factory=dict)
     """Which model used what; `usage` is the sum."""
+    cached: Literal["", "exact", "semantic"] = ""
+    """Said before, to this question or to one that means the same, and verified again."""
 
 
 @dataclass(frozen=True, slots=True)

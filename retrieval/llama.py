@@ -1,10 +1,10 @@
-"""Our search as LlamaIndex's retriever, and our rerankers as its postprocessor, for people who build with LlamaIndex.
+"""Our search, rerankers and answers as LlamaIndex's retriever, postprocessor and query engine.
 
 LlamaIndex takes seconds to import, so the classes are made by the first call. Nothing global of it is set.
 """
 
-from collections.abc import Coroutine
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,9 +13,12 @@ from retrieval.search import Retriever
 from retrieval.types import OPEN, Found, Passage, Scope
 
 if TYPE_CHECKING:
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
     from llama_index.core.base.base_retriever import BaseRetriever
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import NodeWithScore
+
+    QueryEngine = BaseQueryEngine
 
 Answer = TypeVar("Answer")
 
@@ -48,8 +51,27 @@ def llama_postprocessor(reranker: Reranker, top_n: int | None = None) -> "BaseNo
     return made
 
 
-def to_node(passage: Passage) -> "NodeWithScore":
-    """A passage as LlamaIndex has it. The same passage has the same id in every process."""
+@dataclass(frozen=True, slots=True)
+class Sourced:
+    """An answer with the characters that it cites, as passages, each with what else is to be told of it."""
+
+    text: str
+    sources: Sequence[tuple[Passage, Mapping[str, Any]]]
+    metadata: Mapping[str, Any]
+
+
+def llama_query_engine(answer: Callable[[str], Awaitable[Sourced]]) -> "BaseQueryEngine":
+    """A LlamaIndex query engine over whatever answers; `app.llama.query_engine` makes one of a pipeline.
+
+    Returns:
+        A `BaseQueryEngine`, for synchronous and asynchronous use. A source node of its response is one citation.
+    """
+    made: BaseQueryEngine = _engine()(answer)
+    return made
+
+
+def to_node(passage: Passage, also: Mapping[str, Any] | None = None) -> "NodeWithScore":
+    """A passage as LlamaIndex has it, with `also` in its metadata. The same passage has the same id everywhere."""
     from llama_index.core.schema import NodeWithScore, TextNode
 
     metadata = {
@@ -62,6 +84,7 @@ def to_node(passage: Passage) -> "NodeWithScore":
         "page": passage.page,
         "section": passage.section,
         "parts": dict(passage.parts),
+        **(also or {}),
     }
     node = TextNode(
         id_=f"{passage.snapshot}:{passage.doc_id}:{passage.start}-{passage.end}",
@@ -95,18 +118,47 @@ def to_passage(found: "NodeWithScore") -> Passage:
     )
 
 
+def _waited(work: Coroutine[Any, Any, Answer]) -> Answer:
+    """LlamaIndex's own bridge from its synchronous calls to asynchronous ones."""
+    from llama_index.core.async_utils import asyncio_run
+
+    answer: Answer = asyncio_run(work)
+    return answer
+
+
+@cache
+def _engine() -> Any:
+    from llama_index.core.base.base_query_engine import BaseQueryEngine
+    from llama_index.core.base.response.schema import Response
+    from llama_index.core.schema import QueryBundle
+
+    class AssayQueryEngine(BaseQueryEngine):  # type: ignore[misc]  # LlamaIndex is not followed
+        """Answers whose source nodes are citations."""
+
+        def __init__(self, answer: Callable[[str], Awaitable[Sourced]]) -> None:
+            super().__init__(callback_manager=None)
+            self._answer = answer
+
+        def _get_prompt_modules(self) -> dict[str, Any]:
+            return {}
+
+        def _query(self, query_bundle: QueryBundle) -> Response:
+            return _waited(self._aquery(query_bundle))
+
+        async def _aquery(self, query_bundle: QueryBundle) -> Response:
+            said = await self._answer(query_bundle.query_str)
+            nodes = [to_node(passage, also) for passage, also in said.sources]
+            return Response(said.text, source_nodes=nodes, metadata=dict(said.metadata))
+
+    return AssayQueryEngine
+
+
 @cache
 def _classes() -> tuple[Any, Any]:
-    from llama_index.core.async_utils import asyncio_run
     from llama_index.core.base.base_retriever import BaseRetriever
     from llama_index.core.bridge.pydantic import ConfigDict
     from llama_index.core.postprocessor.types import BaseNodePostprocessor
     from llama_index.core.schema import NodeWithScore, QueryBundle
-
-    def waited(work: Coroutine[Any, Any, Answer]) -> Answer:
-        """LlamaIndex's own bridge from its synchronous calls to asynchronous ones."""
-        answer: Answer = asyncio_run(work)
-        return answer
 
     class AssayRetriever(BaseRetriever):  # type: ignore[misc]  # LlamaIndex is not followed
         """Passages of a corpus as nodes, best first."""
@@ -116,7 +168,7 @@ def _classes() -> tuple[Any, Any]:
             self._retriever, self._corpus, self._k, self._scope = retriever, corpus, k, scope
 
         def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-            return waited(self._aretrieve(query_bundle))
+            return _waited(self._aretrieve(query_bundle))
 
         async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
             asked = self._retriever.search(query_bundle.query_str, self._corpus, self._k, self._scope)

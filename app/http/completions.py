@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,7 +22,7 @@ from app.http.failures import problem
 from app.http.schemas import MODEL, CompletionBody
 from app.http.shared import SharedState, access_of, payer_of, turn_slot
 from app.http.turns import opened, unless_gone
-from app.rendering import Json
+from app.rendering import Json, claim_json
 from app.types import ChatResult, Citation, Claim, ClaimVerified, Finished, TurnEvent
 from retrieval.types import Scope
 
@@ -42,23 +42,20 @@ def models(shared: SharedState) -> Json:
 @router.post("/v1/chat/completions", dependencies=[Depends(turn_slot)], response_class=JSONResponse)
 async def complete(body: CompletionBody, request: Request, shared: SharedState) -> Response:
     """Answer the last user message."""
-    settings, pipeline = shared.services.settings, shared.services.pipeline
+    settings, answers = shared.services.settings, shared.serving.answers
     asked = replace(
         body.request(settings.corpus, settings.chat), scope=Scope(access_of(request)), payer=payer_of(request)
     )
     if body.stream:
-        first, rest = await opened(request, pipeline, asked)
+        first, rest = await opened(request, answers, asked)
         usage = body.stream_options is not None and body.stream_options.include_usage
         return stream(_Chunks(request, body.model, usage=usage).events(first, rest))
-    result = await unless_gone(request, pipeline.run(asked))
+    result = await unless_gone(request, answers.run(asked))
     return JSONResponse(_completion(result, body.model, str(request.base_url)))
 
 
 def _completion(result: ChatResult, model: str, base_url: str) -> Json:
-    annotations, at = [], 0
-    for claim in result.claims:
-        annotations += _annotations(claim, at, base_url)
-        at += len(claim.text) + 1
+    annotations = [mark for claim in result.claims for mark in _annotations(claim, base_url)]
     message = {"role": "assistant", "content": result.answer, "refusal": None, "annotations": annotations}
     return {
         "id": f"chatcmpl-{result.turn_id}",
@@ -96,18 +93,17 @@ class _Chunks:
                 yield event({"error": {"message": f"{failed['title']}. {failed['detail']}", **failed}})
             yield text_event("[DONE]")
 
-    async def _answer(self, first: TurnEvent, rest: AsyncIterator[TurnEvent]) -> AsyncIterator[Event]:
-        at = 0
-        async for found in rest:
+    async def _answer(self, first: TurnEvent, events: AsyncIterator[TurnEvent]) -> AsyncIterator[Event]:
+        said = 0
+        async for found in events:
             if isinstance(found, ClaimVerified):
-                space = " " if at else ""
-                at += len(space)
-                marks = _annotations(found.claim, at, str(self._request.base_url))
+                space = " " * (found.claim.start - said)
+                marks = _annotations(found.claim, str(self._request.base_url))
                 yield self._chunk({"content": space + found.claim.text, "annotations": marks})
-                at += len(found.claim.text)
+                said = found.claim.end
             elif isinstance(found, Finished):
-                if found.result.abstained:
-                    yield self._chunk({"content": found.result.answer})
+                if rest := found.result.answer[said:]:  # an abstention, or what follows the claims
+                    yield self._chunk({"content": rest})
                 yield self._chunk({}, finish_reason="stop", assay=_about(found.result))
                 if self._usage:
                     yield event({**self._common, "choices": [], "usage": _usage(found.result)})
@@ -117,20 +113,15 @@ class _Chunks:
         return event({**self._common, "choices": [choice], **extra})
 
 
-def _annotations(claim: Claim, at: int, base_url: str) -> list[Json]:
+def _annotations(claim: Claim, base_url: str) -> list[Json]:
     return [
         {
             "type": "url_citation",
             "url_citation": {
-                "start_index": at,
-                "end_index": at + len(claim.text),
-                "title": citation.title,
+                "start_index": claim.start,
+                "end_index": claim.end,
                 "url": _page_url(citation, base_url),
-                "doc_id": citation.doc_id,
-                "quote": citation.quote,
-                "start": citation.start,
-                "end": citation.end,
-                "snapshot": citation.snapshot,
+                **asdict(citation),
             },
         }
         for citation in claim.citations
@@ -149,10 +140,19 @@ def _usage(result: ChatResult) -> Json:
 
 
 def _about(result: ChatResult) -> Json:
+    """What the protocol has no place for: what the turn did, and its claims as /v1/chat sends them."""
     return {
         "turn_id": result.turn_id,
         "corpus": result.corpus,
         "snapshot": result.snapshot,
         "abstained": result.abstained,
+        "action": str(result.action),
         "reason": str(result.reason),
+        "confidence": result.confidence,
+        "missing": list(result.missing),
+        "options": list(result.options),
+        "degraded": list(result.degraded),
+        "cached": result.cached,
+        "cost_usd": result.cost_usd,
+        "claims": [claim_json(claim) for claim in result.claims],
     }

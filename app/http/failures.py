@@ -16,6 +16,8 @@ from starlette.types import Scope
 from app.errors import (
     BudgetSpent,
     ConfigError,
+    ConversationNotFound,
+    ConversationsOff,
     ProviderError,
     ProviderTimeout,
     RequestError,
@@ -106,6 +108,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     SnapshotNotFound: Kind(404, "snapshot-not-found", "No such snapshot"),
     DocumentNotFound: Kind(404, "document-not-found", "No such document"),
     TurnNotFound: Kind(404, "turn-not-found", "No such turn"),
+    ConversationNotFound: Kind(404, "conversation-not-found", "No such conversation"),
+    ConversationsOff: Kind(403, "conversations-off", "Conversations are not kept"),
     ModelNotFound: Kind(404, "model-not-found", "No such model"),
     IngestRunning: Kind(409, "ingest-running", "Another ingest is running", headers={"Retry-After": "10"}),
     CorpusError: Kind(409, "corpus-conflict", "The corpus cannot do that now"),

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.http.failures import BodyTooLarge, ForeignHost, ForeignOrigin, KeyRequired, problem
-from app.http.shared import ACCESS, PAYER
+from app.http.shared import ACCESS, KEY, PAYER, key_mark
 from app.settings import HttpSettings
 from app.store.turns import KeyStore
 
@@ -139,6 +139,7 @@ class KeyCheck:
             if held is None:
                 raise KeyRequired("Send a key as 'Authorization: Bearer …'. `assay keys create NAME` makes one.")
             scope[PAYER], scope[ACCESS] = held
+            scope[KEY] = key_mark(key.strip())
         await self.app(scope, receive, send)
 
 

@@ -5,18 +5,36 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from app.http.failures import InvalidRequest, ModelNotFound
 from app.settings import CORPUS_PATTERN, ChatSettings
-from app.types import ChatRequest, Message
+from app.types import ChatRequest, CitedSpan, Message
 
 MODEL = "assay"
 MAX_NOTE_CHARS = 2_000
+MAX_CITATIONS = 50
+"""Of one earlier answer."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+
+
+class CitationBody(BaseModel):
+    """Where an earlier answer said that it was from. It is opened anew: what it says of itself proves nothing."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    doc_id: str = Field(max_length=64)
+    snapshot: str = Field(max_length=64)
+    start: int = Field(ge=0, le=2**53)
+    end: int = Field(ge=0, le=2**53)
+    quote_sha256: str = Field("", max_length=64)
+
+    def span(self) -> CitedSpan:
+        """As the pipeline has it."""
+        return CitedSpan(self.doc_id, self.snapshot, self.start, self.end, self.quote_sha256)
 
 
 class MessageBody(BaseModel):
@@ -26,6 +44,11 @@ class MessageBody(BaseModel):
 
     role: Literal["user", "assistant"]
     content: str
+    citations: list[CitationBody] = Field(default=[], max_length=MAX_CITATIONS)
+
+    def message(self) -> Message:
+        """As the pipeline has it."""
+        return Message(self.role, self.content, tuple(citation.span() for citation in self.citations))
 
 
 class Limits(BaseModel):
@@ -44,6 +67,9 @@ class ChatBody(Limits):
     history: list[MessageBody] = []
     corpus: str | None = Field(None, pattern=CORPUS_PATTERN, description="By default the one that the service names.")
     stream: bool = False
+    conversation_id: str | None = Field(
+        None, pattern=r"^[0-9a-f]{32}$", description="Of POST /v1/conversations: goes on there, in place of `history`."
+    )
 
     def request(self, corpus: str, bounds: ChatSettings) -> ChatRequest:
         """What the pipeline is asked.
@@ -51,13 +77,31 @@ class ChatBody(Limits):
         Raises:
             InvalidRequest: The question or the history is over its bound.
         """
-        history = tuple(Message(message.role, message.content) for message in self.history)
+        history = tuple(message.message() for message in self.history)
+        if history and self.conversation_id is not None:
+            raise InvalidRequest("Send `history` or `conversation_id`, not both: the service has the history.")
         if len(history) > bounds.max_history_messages:
             raise InvalidRequest(f"The history has more than {bounds.max_history_messages} messages.")
         if _chars(history) > bounds.max_history_chars:
             raise InvalidRequest(f"The history has more than {bounds.max_history_chars:,} characters.")
         asked = ChatRequest(_bounded(self.question, bounds), history, self.corpus or corpus)
         return _readable(_limited(asked, self))
+
+
+class BatchItem(ChatBody):
+    """One request of a batch."""
+
+    id: str = Field("", max_length=200, description="Comes back with its answer.")
+    stream: Literal[False] = False
+    conversation_id: None = None
+
+
+class BatchBody(BaseModel):
+    """POST /v1/batch. Items are checked one by one: a wrong one is a problem of its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    requests: list[dict[str, Any]] = Field(min_length=1)
 
 
 class FeedbackBody(BaseModel):
@@ -77,6 +121,7 @@ class CompletionMessage(BaseModel):
 
     role: str
     content: str | list[dict[str, Any]] | None = None
+    annotations: list[dict[str, Any]] | None = None
 
     @property
     def text(self) -> str:
@@ -91,6 +136,17 @@ class CompletionMessage(BaseModel):
         if len(texts) < len(self.content) or not all(isinstance(text, str) for text in texts):
             raise InvalidRequest("Only text can be read in a message.")
         return "\n".join(map(str, texts))
+
+    @property
+    def cited(self) -> tuple[CitedSpan, ...]:
+        """Where an answer of ours said that it was from, as clients send it back; others' annotations are left out."""
+        found = []
+        for annotation in (self.annotations or [])[:MAX_CITATIONS]:
+            try:
+                found.append(CitationBody.model_validate(annotation.get("url_citation")).span())
+            except ValidationError:
+                continue
+        return tuple(found)
 
 
 class StreamOptions(BaseModel):
@@ -120,7 +176,8 @@ class CompletionBody(Limits):
             InvalidRequest: There is no user message, or the last one is over its bound.
             ModelNotFound: The model names no corpus.
         """
-        talk = [Message(m.role, m.text) for m in self.messages if m.role in ("user", "assistant") and m.text.strip()]  # type: ignore[arg-type]
+        said = [m for m in self.messages if m.role in ("user", "assistant") and m.text.strip()]
+        talk = [Message("user" if m.role == "user" else "assistant", m.text, m.cited) for m in said]
         last = max((i for i, message in enumerate(talk) if message.role == "user"), default=None)
         if last is None:
             raise InvalidRequest("There is no user message to answer.")

@@ -13,11 +13,13 @@ from starlette.exceptions import HTTPException
 from app import __version__
 from app.bootstrap import Services
 from app.errors import AssayError
-from app.http import chat, completions, documents, feedback, health, lineage, pages
+from app.http import batch, chat, completions, conversations, documents, feedback, health, lineage, pages
 from app.http.failures import answer
 from app.http.middleware import onion
-from app.http.shared import UPLOADS_IN_FLIGHT, InFlight, Shared
+from app.http.shared import BATCHES_IN_FLIGHT, UPLOADS_IN_FLIGHT, InFlight, Shared
 from app.http.upkeep import upkeep
+from app.joining.serving import serving
+from guardrails.errors import GuardError
 from retrieval.errors import RetrievalError
 
 _log = logging.getLogger(__name__)
@@ -45,11 +47,13 @@ def create_app(services: Services, *, require_key: bool) -> FastAPI:
     )
     app.state.shared = Shared(
         services,
+        serving(services),
         require_key,
         turns=InFlight(http.max_turns_in_flight, "turns"),
         uploads=InFlight(UPLOADS_IN_FLIGHT, "uploads"),
+        batches=InFlight(BATCHES_IN_FLIGHT, "batches"),
     )
-    for resource in (chat, completions, documents, feedback, health, lineage, pages):
+    for resource in (batch, chat, completions, conversations, documents, feedback, health, lineage, pages):
         app.include_router(resource.router)
     app.mount("/static", pages.static)
     return app
@@ -73,7 +77,8 @@ async def _warm_up(shared: Shared) -> None:
     """Load models and indexes while /healthz already answers."""
     try:
         await shared.services.warm_up()
-    except (AssayError, RetrievalError) as error:
+        await asyncio.to_thread(shared.serving.warm_up)
+    except (AssayError, RetrievalError, GuardError) as error:
         shared.failure = str(error)
         _log.error("The service cannot become ready: %s", error)
     except Exception:  # noqa: BLE001 -- a broken index or library: the service stays up and says that it is not ready

@@ -1,6 +1,7 @@
 """What the routes share while the service runs."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,8 +12,11 @@ from starlette.requests import Request
 
 from app.bootstrap import Services
 from app.errors import TooManyRequests
+from app.joining.serving import Serving
+from app.store.conversations import Owner
 from retrieval.types import NOBODY, Access
 
+BATCHES_IN_FLIGHT = 2
 UPLOADS_IN_FLIGHT = 4
 """Uploads received or waiting for their turn to be ingested; more would only fill the disk."""
 
@@ -28,6 +32,20 @@ PAYER = "assay.payer"
 def payer_of(request: Request) -> str:
     """Whose daily budget pays for a request; "" without keys."""
     return str(request.scope.get(PAYER, ""))
+
+
+KEY = "assay.key"
+"""Where it leaves what tells keys apart."""
+
+
+def key_mark(key: str) -> str:
+    """What tells a key from another one and gives neither away: a key is 256 random bits."""
+    return hashlib.sha256(b"conversations\0" + key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def owner_of(request: Request) -> Owner:
+    """Whose conversations a request may go on with: those that the same key began."""
+    return Owner(access_of(request).tenant, str(request.scope.get(KEY, "")))
 
 
 def access_of(request: Request) -> Access:
@@ -66,9 +84,11 @@ class Shared:
     """The services and the state of this process."""
 
     services: Services
+    serving: Serving
     require_key: bool
     turns: InFlight
     uploads: InFlight
+    batches: InFlight
     ingesting: asyncio.Lock = field(default_factory=asyncio.Lock)
     ready: bool = False
     failure: str = ""

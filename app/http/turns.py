@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from app.answering import Answers
 from app.http.failures import ClientGone
-from app.pipeline import ChatPipeline
 from app.types import ChatRequest, TurnEvent
 
 T = TypeVar("T")
@@ -33,7 +33,7 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
 
 
 async def opened(
-    request: Request, pipeline: ChatPipeline, asked: ChatRequest
+    request: Request, answers: Answers, asked: ChatRequest
 ) -> tuple[TurnEvent, AsyncGenerator[TurnEvent, None]]:
     """The first event of a turn and the rest of it: what fails before the first still gets a status of its own.
 
@@ -41,7 +41,7 @@ async def opened(
         CorpusNotFound: Nothing has been ingested into the corpus.
         ClientGone: The client hung up.
     """
-    events = pipeline.events(asked)
+    events = answers.events(asked)
     return await unless_gone(request, _next(events)), events
 
 

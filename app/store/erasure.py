@@ -13,6 +13,10 @@ from typing import Any
 from sqlalchemy import Engine, LargeBinary, MetaData, Row, String, delete, func, select
 from sqlalchemy.exc import SAWarning
 
+from app.signing import Keys
+from app.store.cache import CacheStore
+from app.store.conversations import ConversationStore
+from app.store.kept import Kept
 from app.store.tables import feedback, turns
 from retrieval.store.erasure import ErasureStore
 from retrieval.store.statements import batches
@@ -149,12 +153,15 @@ class RemovalStores:
     erasures: ErasureStore
     tombstones: Tombstones
     turns: TurnErasure
+    kept: Kept
     database: DatabaseFile
 
     @classmethod
-    def over(cls, engine: Engine, key: Callable[[], bytes]) -> "RemovalStores":
-        """The stores over one database; `key` gives that of the tombstones' hashes."""
-        return cls(ErasureStore(engine), Tombstones(engine, key), TurnErasure(engine), DatabaseFile(engine))
+    def over(cls, engine: Engine, keys: Keys) -> "RemovalStores":
+        """The stores over one database; `keys` are the home's."""
+        kept = Kept(ConversationStore(engine, keys.conversations), CacheStore(engine))
+        stones = Tombstones(engine, keys.erasure)
+        return cls(ErasureStore(engine), stones, TurnErasure(engine), kept, DatabaseFile(engine))
 
 
 def _cites(row: Row[Any], places: Collection[tuple[str, str, str]]) -> bool:

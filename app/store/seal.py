@@ -31,6 +31,10 @@ class Seal:
         """64 hexadecimal digits for a conversation, "" for none."""
         return self._hash(["history", *([m.role, m.content] for m in messages)]) if messages else ""
 
+    def turn(self, question: str, messages: Sequence[Message]) -> str:
+        """64 hexadecimal digits for a question in its conversation."""
+        return self._hash(["turn", question, *([m.role, m.content] for m in messages)])
+
     def _hash(self, said: list[object]) -> str:
         self._key = self._key or key_file(self._path)
         return hmac.new(self._key, json.dumps(said).encode(), hashlib.sha256).hexdigest()

@@ -1,6 +1,19 @@
 """The tables of the app room."""
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from retrieval.store.tables import UtcDateTime
 
@@ -73,4 +86,37 @@ spending = Table(
     Column("day", String(10), primary_key=True),  # UTC, YYYY-MM-DD
     Column("spent", BigInteger, nullable=False),  # Billionths of a USD, as is `reserved`.
     Column("reserved", BigInteger, nullable=False),
+)
+
+conversations = Table(
+    "conversations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("tenant", String(80), nullable=False),
+    Column("owner", String(64), nullable=False, index=True),  # A hash of the key that began it.
+    Column("created", UtcDateTime, nullable=False),
+    Column("used", UtcDateTime, nullable=False, index=True),
+)
+
+conversation_messages = Table(
+    "conversation_messages",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("conversation", String(32), ForeignKey("conversations.id"), nullable=False, index=True),
+    Column("created", UtcDateTime, nullable=False),
+    Column("sealed", Text, nullable=False),  # Encrypted JSON: {role, content, cited}
+)
+
+cached_answers = Table(
+    "cached_answers",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("created", UtcDateTime, nullable=False, index=True),
+    Column("scope", String(64), nullable=False),  # Hash of who asks what in which release and snapshot.
+    Column("asked", String(64), nullable=False),  # Keyed hash of question and history.
+    Column("question", Text, nullable=False),  # Empty where only the same question may hit.
+    Column("vector", LargeBinary),  # float32, of the question; where others may hit.
+    Column("answer", Text, nullable=False),  # JSON: app.caching.entries.Entry
+    Column("bytes", Integer, nullable=False),
+    UniqueConstraint("scope", "asked"),
 )

@@ -6,7 +6,7 @@ import pytest
 
 from app.bootstrap import Services
 from app.budget import Budget
-from app.conversation import RewriteByModel, standalone
+from app.conversation import Correction, RewriteByModel, correction, standalone, weigh_history
 from app.errors import ProviderError
 from app.llm.prompt import messages
 from app.llm.scripted import ScriptedProvider
@@ -39,6 +39,52 @@ def test_a_chain_of_follow_ups_reaches_back_to_the_topic() -> None:
 def test_a_question_of_its_own_is_left_alone(question: str) -> None:
     assert standalone(question, HISTORY) == question
     assert standalone("Why?", ()) == "Why?"
+
+
+INSTALL = (Message("user", "How do I install the agent on Windows?"), Message("assistant", "With the installer."))
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("no, I meant the Linux one", "How do I install the agent on Windows? the Linux one"),
+        ("Sorry, I mean on Linux.", "How do I install the agent on Windows? on Linux."),
+        ("No, not Windows, Linux", "How do I install the agent on Linux"),
+        ("I meant on Linux, not Windows", "How do I install the agent on on Linux"),
+        ("Actually, make that Linux", "How do I install the agent on Windows? Linux"),
+    ],
+)
+async def test_a_correction_is_the_question_that_was_meant(said: str, meant: str) -> None:
+    assert standalone(said, INSTALL) == meant
+    found = await weigh_history(ChatRequest(said, INSTALL), Budget())
+    assert (found.query, found.question) == (Query(meant), meant)
+
+
+def test_what_follows_a_correction_is_about_what_was_meant() -> None:
+    corrected = (*INSTALL, Message("user", "No, not Windows, Linux"), Message("assistant", "From the package."))
+    assert standalone("And how do I remove it?", corrected) == (
+        "How do I install the agent on Linux And how do I remove it?"
+    )
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Rather than a random split, what should I use?",
+        "Is there no way to roll back?",
+        "No rollback happened, why?",
+        "Make it work how?",
+        "What does 'I meant' mean?",
+        "No, I meant",
+    ],
+)
+def test_what_only_looks_like_a_correction_is_none(question: str) -> None:
+    assert correction(question) is None
+
+
+def test_a_correction_without_a_conversation_is_a_question() -> None:
+    assert correction("I meant Linux") == Correction("Linux")
+    assert standalone("I meant Linux", ()) == "I meant Linux"
 
 
 FOLLOW_UP = ChatRequest("And for how long?", HISTORY)

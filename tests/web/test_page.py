@@ -43,6 +43,18 @@ def test_an_answer_has_citations_that_open_the_source(page: "Page", site: str) -
     assert page.locator("#source-text .heading").inner_text() == "Canary releases"
 
 
+def test_the_page_can_say_what_an_answer_was_based_on(page: "Page", site: str) -> None:
+    page.goto(site)
+    page.wait_for_function("() => document.querySelector('#corpus').value === 'default'")
+    ask(page, QUESTION)
+    answered(page)
+    first = page.inner_text(".turn:nth-child(1) .refs")
+    ask(page, "What did you base that on?")
+    answered(page, 2)
+    assert page.inner_text(".turn:nth-child(2) .refs") == first
+    assert "1 percent of the traffic" in page.inner_text(".turn:nth-child(2) .claims")
+
+
 def test_the_keyboard_alone_is_enough(page: "Page", site: str) -> None:
     page.goto(site)
     page.wait_for_selector("#corpus option", state="attached")

@@ -21,7 +21,7 @@ async function ask(question) {
       else if (event === "error") throw new Problem(data);
     }
     if (!turn.result) throw new Problem({ title: "The answer broke off" });
-    history.push({ role: "user", content: question }, { role: "assistant", content: turn.result.answer });
+    history.push({ role: "user", content: question }, { role: "assistant", content: turn.result.answer, citations: places(turn.result) });
   } catch (error) {
     if (error.name === "AbortError") turn.note("Stopped.");
     else turn.fail(error);
@@ -30,6 +30,12 @@ async function ask(question) {
     busy(false);
     turn.settle();
   }
+}
+
+// Where an answer is from, for "What did you base that on?"; the service opens these places anew.
+function places({ claims }) {
+  const cited = claims.flatMap((claim) => claim.citations).slice(0, 50);
+  return cited.map(({ doc_id, snapshot, start, end, quote_sha256 }) => ({ doc_id, snapshot, start, end, quote_sha256 }));
 }
 
 function recent() {

@@ -33,7 +33,7 @@ async def test_an_answer_is_the_turn_of_the_pipeline(client: httpx.AsyncClient, 
     assert list(response.json()) == [
         "answer", "abstained", "action", "reason", "confidence", "missing", "options", "claims", "dropped",
         "dropped_why", "passages", "corpus", "snapshot", "provider", "usage", "usage_by_provider", "cost_usd",
-        "attempts", "degraded",
+        "attempts", "degraded", "cached",
         "timings_ms", "turn_id",
     ]  # fmt: skip
 
@@ -130,6 +130,27 @@ async def test_a_client_that_hangs_up_cancels_the_turn(build_services, documents
         # Within the block: when the server stops it cancels whatever is left.
         assert provider.cancelled.is_set()
         assert app.state.shared.turns.now == 0
+
+
+async def test_equal_questions_at_once_are_one_turn_and_one_who_leaves_is_not_missed(
+    build_services, documents, client_of: Client
+) -> None:
+    provider = ScriptedProvider([DRAFT], delay_s=0.05)
+    services = build_services(provider)
+    services.ingestor.ingest(list_files([documents]), "default")
+    with running(create_app(services, require_key=False)) as address:
+        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
+            body = {"question": QUESTION}
+            leaving = asyncio.create_task(client.post("/v1/chat", json=body))
+            others = [
+                asyncio.create_task(client.post("/v1/chat", json={**body, "stream": stream}))
+                for stream in (False, True)
+            ]
+            await asyncio.sleep(0.3)
+            leaving.cancel()
+            whole, streamed = await asyncio.gather(*others)
+    assert len(provider.history) == 1
+    assert parse(streamed.text)[-1][1] == whole.json()
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ async def test_the_schema_names_every_route(corpus: Services, client_of: Client)
         paths = (await client.get("/v1/openapi.json")).json()["paths"]
     assert set(paths) == {
         "/v1/chat", "/v1/chat/completions", "/v1/models", "/v1/documents", "/v1/documents/{doc_id}", "/v1/feedback",
-        "/v1/turns/{turn_id}/lineage",
+        "/v1/turns/{turn_id}/lineage", "/v1/batch", "/v1/conversations", "/v1/conversations/{conversation_id}",
         "/healthz", "/readyz",
     }  # fmt: skip
 
