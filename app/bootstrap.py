@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from app import highlight
 from app.access import SecondLook
 from app.context import Surroundings
 from app.conversation import RewriteByModel, Understand, weigh_history
+from app.deciding.joined import decider
 from app.erasure import Forget
 from app.errors import ConfigError
 from app.grounding.verify import Grounding
@@ -85,8 +87,8 @@ class Services:
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self.executor, self.retriever.warm_up)
-        await loop.run_in_executor(self.executor, code_sha256)
+        for work in (self.retriever.warm_up, highlight.warm_up, code_sha256):
+            await loop.run_in_executor(self.executor, work)
         for corpus in self.corpora.corpora():
             try:
                 await loop.run_in_executor(self.executor, self.reader.current, corpus)
@@ -156,9 +158,9 @@ def build(
 def _pipeline(
     settings: Settings, retriever: Retriever, corpora: CorpusStore, provider: Provider | None, record: Record
 ) -> ChatPipeline:
-    """The line of a turn over one retriever, whose first embedder also reads sentences."""
-    executor, first = retriever.executor, retriever.embedders[0]
-    extractive = Extractive(first.embed_passages, executor, settings.chat.min_answerable, cosine_part=first.name)
+    """The line of a turn over one retriever."""
+    executor, decides = retriever.executor, decider(settings.home, settings.chat, retriever)
+    extractive = Extractive(decides.reader, executor)
     provider = provider or _provider(settings.llm, extractive)
     return ChatPipeline(
         retriever=retriever,
@@ -168,6 +170,8 @@ def _pipeline(
         record=record,
         settings=settings.chat,
         second_look=SecondLook(corpora, executor).permitted,
+        decider=decides,
+        highlight=highlight.Highlighter(executor).highlight,
         max_tokens=settings.llm.max_tokens,
         understand=_understand(settings.chat, provider, extractive),
         widen=Surroundings(corpora, retriever.reader, executor, settings.chat.context_chars).widened,

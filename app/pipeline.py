@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 
 from app.context import as_found
 from app.conversation import Understand, weigh_history
+from app.deciding.decide import Decider
+from app.deciding.outcome import outcome
 from app.errors import ProviderError
 from app.grounding.verify import Grounding
 from app.llm.port import DraftRequest, DraftText, Provider
@@ -29,14 +31,19 @@ from app.types import (
 from retrieval.search import Retriever
 from retrieval.types import Found, Passage, Scope
 
-ABSTENTION = "I don't know: the documents I have do not seem to answer this."
-
 _log = logging.getLogger(__name__)
 
 Record = Callable[["ChatPipeline", ChatRequest, ChatResult], Awaitable[None]]
 """Keeps a turn: what answered, what was asked, what came of it."""
+Highlight = Callable[[str, str], Awaitable[tuple[int, int] | None]]
+"""Finds the part of a claim that answers a question."""
 SecondLook = Callable[[Found, str, Scope], Awaitable[Found]]
 """Checks what a search found in a corpus against a scope, apart from the index."""
+
+
+async def no_highlight(question: str, text: str) -> tuple[int, int] | None:
+    """A `Highlight` that finds none."""
+    return None
 
 
 @dataclass(slots=True)
@@ -77,9 +84,11 @@ class ChatPipeline:
     record: Record
     settings: ChatSettings
     second_look: SecondLook
+    decider: Decider
     max_tokens: int = 400
     understand: Understand = weigh_history
     widen: Callable[[Found], Awaitable[Found]] = as_found
+    highlight: Highlight = no_highlight
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
         """Run one turn: `PassagesFound`, then a `ClaimVerified` for each claim, then `Finished`.
@@ -97,12 +106,15 @@ class ChatPipeline:
         clock.lap("retrieve")
         yield PassagesFound(found.passages)
 
-        asked = DraftRequest(asked_for.question, request.history, found.passages, self.max_tokens)
+        decision = await self.decider.decide(asked_for.question, request, found.passages)
+        clock.lap("decide")
+        may = found.passages if decision.answers else ()
+        asked = DraftRequest(asked_for.question, request.history, may, self.max_tokens, reading=decision.reading)
         provider, draft = self.provider, _Draft(usage=asked_for.usage)
         async for claim in self._verified(provider, asked, draft):
             clock.since_start("first_claim")
             yield ClaimVerified(claim)
-        if not draft.claims and provider is not self.fallback:
+        if asked.passages and not draft.claims and provider is not self.fallback:
             provider = self.fallback
             async for claim in self._verified(provider, asked, draft):
                 clock.since_start("first_claim")
@@ -110,13 +122,17 @@ class ChatPipeline:
         clock.lap("answer")
         clock.since_start("total")
 
+        said = outcome(decision, draft.claims, found.passages)
         result = ChatResult(
             turn_id=uuid.uuid4().hex,
             question=request.question,
-            answer=" ".join(claim.text for claim in draft.claims) or ABSTENTION,
+            answer=said.answer,
             abstained=not draft.claims,
-            action=Action.ANSWER if draft.claims else Action.ABSTAIN,
-            reason=self._reason(asked, provider, draft),
+            action=said.action,
+            confidence=round(decision.probability, 4),
+            missing=said.missing,
+            options=said.options,
+            reason=self._reason(found, said.action, provider, draft),
             claims=tuple(draft.claims),
             dropped=tuple(draft.dropped),
             dropped_why=tuple(draft.dropped_why),
@@ -161,14 +177,19 @@ class ChatPipeline:
                     complete, pending = _complete(pending + part.text)
                     for sentence in complete:
                         for claim in self._check(sentence, asked.passages, draft):
-                            yield claim
+                            yield await self._highlighted(asked.question, claim, draft)
         except ProviderError as error:
             # What was verified before the model broke off still stands, its unfinished sentence does not.
             _log.warning("provider %s: %s", provider.name, error)
             draft.failed, pending = True, ""
         for sentence in _split(pending):
             for claim in self._check(sentence, asked.passages, draft):
-                yield claim
+                yield await self._highlighted(asked.question, claim, draft)
+
+    async def _highlighted(self, question: str, claim: Claim, draft: _Draft) -> Claim:
+        """The newest claim, with what in it answers."""
+        draft.claims[-1] = replace(claim, highlight=await self.highlight(question, claim.text))
+        return draft.claims[-1]
 
     def _check(self, sentence: str, passages: Sequence[Passage], draft: _Draft) -> Iterator[Claim]:
         """The claims that a sentence comes to; what does not stand up is noted with the reason."""
@@ -185,9 +206,11 @@ class ChatPipeline:
                 draft.claims.append(claim)
                 yield claim
 
-    def _reason(self, asked: DraftRequest, provider: Provider, draft: _Draft) -> Reason:
-        if not asked.passages:
+    def _reason(self, found: Found, action: Action, provider: Provider, draft: _Draft) -> Reason:
+        if not found.passages:
             return Reason.NO_PASSAGES
+        if action is Action.CLARIFY:
+            return Reason.UNCLEAR
         if not draft.claims:
             return Reason.NOT_COVERED
         if draft.failed:

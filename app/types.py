@@ -75,7 +75,7 @@ class Claim:
     """One statement of the answer with the source spans that support it.
 
     `support` is the probability, in [0, 1], that the spans say it. The claim is `answer[start:end]`. `conflicts` are
-    spans of other sources that say otherwise.
+    spans of other sources that say otherwise. `highlight` is the shortest part of the text that answers.
     """
 
     text: str
@@ -85,6 +85,7 @@ class Claim:
     start: int = 0
     end: int = 0
     conflicts: tuple[Citation, ...] = ()
+    highlight: tuple[int, int] | None = None
 
 
 class Action(StrEnum):
@@ -106,6 +107,7 @@ class Reason(StrEnum):
     PROVIDER_FAILED = "provider_failed"
     NO_PASSAGES = "no_passages"
     NOT_COVERED = "not_covered"
+    UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)

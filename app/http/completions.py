@@ -104,8 +104,8 @@ class _Chunks:
                 yield self._chunk({"content": space + found.claim.text, "annotations": marks})
                 at += len(found.claim.text)
             elif isinstance(found, Finished):
-                if found.result.abstained:
-                    yield self._chunk({"content": found.result.answer})
+                if rest_of_it := found.result.answer[at:]:  # what is missing, or what is said in place of an answer
+                    yield self._chunk({"content": rest_of_it})
                 yield self._chunk({}, finish_reason="stop", assay=_about(found.result))
                 if self._usage:
                     yield event({**self._common, "choices": [], "usage": _usage(found.result)})
@@ -152,5 +152,9 @@ def _about(result: ChatResult) -> Json:
         "corpus": result.corpus,
         "snapshot": result.snapshot,
         "abstained": result.abstained,
+        "action": str(result.action),
         "reason": str(result.reason),
+        "confidence": result.confidence,
+        "missing": list(result.missing),
+        "options": list(result.options),
     }

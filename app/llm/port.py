@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Protocol
 
+from app.reading import Reading
 from app.types import Message, Usage
 from retrieval.types import Passage
 
@@ -12,7 +13,7 @@ from retrieval.types import Passage
 class DraftRequest:
     """What a provider may draw on: a standalone question, the conversation, the passages, a bound on its words.
 
-    `prompt` names one of `app.llm.prompt.PROMPTS`.
+    `prompt` names one of `app.llm.prompt.PROMPTS`. `reading` is that of the passages where they were read already.
     """
 
     question: str
@@ -20,6 +21,7 @@ class DraftRequest:
     passages: tuple[Passage, ...]
     max_tokens: int = 400
     prompt: str = "grounded_answer"
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
