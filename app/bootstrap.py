@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+from app import highlight
 from app.erasure import Forget
 from app.errors import ConfigError
 from app.joining.ending import ending
@@ -85,9 +86,8 @@ class Services:
     async def warm_up(self) -> None:
         """Load the models and open the index of every corpus, so that the first question waits for neither."""
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self.executor, self.retriever.warm_up)
-        await loop.run_in_executor(self.executor, code_sha256)
-        await loop.run_in_executor(self.executor, count_tokens, "warm up")
+        for work in (self.retriever.warm_up, highlight.warm_up, code_sha256, lambda: count_tokens("warm up")):
+            await loop.run_in_executor(self.executor, work)
         for corpus in self.corpora.corpora():
             try:
                 await loop.run_in_executor(self.executor, self.reader.current, corpus)

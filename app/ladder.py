@@ -85,13 +85,18 @@ class Answerers:
     smaller: Provider | None = None
     short_circuit: ShortCircuit | None = None
 
-    async def plan(self, asked: DraftRequest, ladder: LadderSettings) -> tuple[DraftRequest, tuple[Provider, ...]]:
-        """What is asked, and of whom: each in turn, until one has something to say that stands up."""
+    def plan(
+        self, asked: DraftRequest, ladder: LadderSettings, sure: float
+    ) -> tuple[DraftRequest, tuple[Provider, ...]]:
+        """What is asked, and of whom: each in turn, until one has something to say that stands up.
+
+        `sure` is the probability that the extractive answer is right.
+        """
         if self.model is self.extractive or not asked.passages:
             return asked, (self.extractive,)
         budget, model = asked.budget, self.model
         circuit = self.short_circuit
-        if circuit is not None and await circuit.takes(asked.question, asked.passages, budget.model_s()):
+        if circuit is not None and circuit.takes(sure):
             return asked, (self.extractive, self.model)
         share = budget.share()
         fewer = replace(asked, passages=asked.passages[: ladder.few])

@@ -4,21 +4,22 @@ import asyncio
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from app.budget import Budget, Step
 from app.context import as_found
 from app.conversation import Understand, Understood, weigh_history
 from app.costs import Price
-from app.errors import ProviderError, ProviderTimeout
+from app.deciding.decide import Decider, Decision
+from app.deciding.outcome import outcome
+from app.deciding.wording import topics
+from app.drafting import Draft, Drafting, Highlight, no_highlight
 from app.grounding.verify import Grounding
 from app.ladder import Answerers, in_time, limits, reserve_s
-from app.llm.port import DraftRequest, DraftText, Provider
+from app.llm.port import DraftRequest, Provider
 from app.llm.short_circuit import ShortCircuit
-from app.llm.waiting import next_part
-from app.sentences import sentences
 from app.settings import ChatSettings
 from app.spending import Spending, unlimited
 from app.types import (
@@ -33,12 +34,7 @@ from app.types import (
     TurnEvent,
 )
 from retrieval.search import Retriever
-from retrieval.types import Found, Passage, Scope
-
-ABSTENTION = "I don't know: the documents I have do not seem to answer this."
-
-MAX_SENTENCE_CHARS = 2_000
-"""A draft with a longer sentence is no prose; it is broken off."""
+from retrieval.types import Found, Scope
 
 _log = logging.getLogger(__name__)
 
@@ -46,19 +42,6 @@ Record = Callable[["ChatPipeline", ChatRequest, ChatResult], Awaitable[None]]
 """Keeps a turn: what answered, what was asked, what came of it."""
 SecondLook = Callable[[Found, str, Scope], Awaitable[Found]]
 """Checks what a search found in a corpus against a scope, apart from the index."""
-
-
-@dataclass(slots=True)
-class _Draft:
-    """What has come of a draft so far."""
-
-    claims: list[Claim] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-    dropped_why: list[str] = field(default_factory=list)
-    failed: bool = False
-    """The model broke off, or was cut off."""
-    late: bool = False
-    """Even who answers without a model had no time left."""
 
 
 class _Clock:
@@ -88,6 +71,7 @@ class ChatPipeline:
     record: Record
     settings: ChatSettings
     second_look: SecondLook
+    decider: Decider
     max_tokens: int = 400
     understand: Understand = weigh_history
     widen: Callable[[Found], Awaitable[Found]] = as_found
@@ -96,6 +80,7 @@ class ChatPipeline:
     prompt_tokens: int | None = None
     prices: Mapping[str, Price] = field(default_factory=dict)
     spending: Spending = unlimited
+    highlight: Highlight = no_highlight
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[TurnEvent]:
         """Run one turn: `PassagesFound`, then a `ClaimVerified` for each claim, then `Finished`.
@@ -119,19 +104,22 @@ class ChatPipeline:
         clock.lap("retrieve")
         yield PassagesFound(found.passages)
 
+        decision = await self._decided(asked_for, request, found, budget)
+        clock.lap("decide")
         asked = DraftRequest(
             asked_for.question,
             request.history,
-            found.passages,
+            found.passages if decision.answers else (),
             self.max_tokens,
             prompt_tokens=self.prompt_tokens,
             budget=budget,
+            reading=decision.reading,
         )
         answerers = Answerers(self.provider, self.fallback, self.smaller, self.short_circuit)
-        asked, plan = await answerers.plan(asked, self.settings.ladder)
-        provider, draft = plan[0], _Draft()
+        asked, plan = answerers.plan(asked, self.settings.ladder, decision.probability)
+        provider, draft = plan[0], Draft()
         for provider in plan:
-            async for claim in self._verified(provider, asked, draft):
+            async for claim in self._drafting.claims(provider, asked, draft, last=provider is self.fallback):
                 clock.since_start("first_claim")
                 yield ClaimVerified(claim)
             if draft.claims:
@@ -140,13 +128,17 @@ class ChatPipeline:
         clock.lap("answer")
         clock.since_start("total")
 
+        said = outcome(decision, draft.claims, found.passages)
         result = ChatResult(
             turn_id=uuid.uuid4().hex,
             question=request.question,
-            answer=" ".join(claim.text for claim in draft.claims) or ABSTENTION,
+            answer=said.answer,
             abstained=not draft.claims,
-            action=Action.ANSWER if draft.claims else Action.ABSTAIN,
-            reason=self._reason(asked, plan, provider, draft),
+            action=said.action,
+            confidence=round(decision.probability, 4),
+            missing=said.missing,
+            options=said.options,
+            reason=self._reason(asked, found, said.action, (*plan, provider), draft),
             claims=tuple(draft.claims),
             dropped=tuple(draft.dropped),
             dropped_why=tuple(draft.dropped_why),
@@ -180,7 +172,12 @@ class ChatPipeline:
 
     async def claims(self, provider: Provider, asked: DraftRequest) -> tuple[Claim, ...]:
         """What a provider's draft from these passages has to say that stands up against them."""
-        return tuple([claim async for claim in self._verified(provider, asked, _Draft())])
+        last = provider is self.fallback
+        return tuple([claim async for claim in self._drafting.claims(provider, asked, Draft(), last=last)])
+
+    @property
+    def _drafting(self) -> Drafting:
+        return Drafting(self.grounding, self.settings.max_claims, self.highlight)
 
     async def _found(self, asked_for: Understood, request: ChatRequest, budget: Budget) -> Found:
         """What the search finds in time."""
@@ -197,64 +194,36 @@ class ChatPipeline:
             _log.warning("the search took longer than the turn may: %.1f s", budget.deadline_s)
             return Found(request.scope.snapshot or "", ())
 
-    async def _verified(self, provider: Provider, asked: DraftRequest, draft: _Draft) -> AsyncGenerator[Claim]:
-        """The claims of a draft that stand up against the passages, as soon as each sentence is complete."""
-        if not asked.passages:
-            return
-        pending = ""
-        left_s = asked.budget.left_s if provider is self.fallback else asked.budget.model_s
+    async def _decided(self, asked_for: Understood, request: ChatRequest, found: Found, budget: Budget) -> Decision:
+        """What to do with the question; in time, or there is no answer."""
+        deadline = asyncio.timeout(budget.left_s())
         try:
-            async with aclosing(provider.draft(asked)) as parts:
-                while (part := await next_part(parts, left_s(), provider.name)) is not None:
-                    if not isinstance(part, DraftText):
-                        continue
-                    complete, pending = _complete(pending + part.text)
-                    if len(pending) > MAX_SENTENCE_CHARS:  # to look for its end again and again would take for ever
-                        raise ProviderError(f"{provider.name}: a sentence of more than {MAX_SENTENCE_CHARS} characters")
-                    for sentence in complete:
-                        for claim in self._check(sentence, asked.passages, draft):
-                            yield claim
-                        await asyncio.sleep(0)  # a long draft must not hold up the other turns
-                        if not left_s():
-                            raise ProviderTimeout(f"{provider.name}: the turn is out of time")
-        except ProviderError as error:
-            # What was verified before the model broke off still stands, its unfinished sentence does not.
-            _log.warning("provider %s: %s", provider.name, error)
-            draft.failed, pending = True, ""
-            draft.late = provider is self.fallback
-        for sentence in _split(pending):
-            for claim in self._check(sentence, asked.passages, draft):
-                yield claim
+            async with deadline:
+                return await self.decider.decide(asked_for.question, request, found.passages)
+        except TimeoutError:
+            if not deadline.expired():
+                raise
+            _log.warning("the decision took longer than the turn may: %.1f s", budget.deadline_s)
+            return Decision(Action.ABSTAIN, 0.0, options=topics(found.passages))
 
-    def _check(self, sentence: str, passages: Sequence[Passage], draft: _Draft) -> Iterator[Claim]:
-        """The claims that a sentence comes to; what does not stand up is noted with the reason."""
-        if len(draft.claims) >= self.settings.max_claims:
-            return
-        for finding in self.grounding.parts(sentence, passages):
-            claim = finding.claim
-            if claim is None:
-                draft.dropped.append(finding.text)
-                draft.dropped_why.append(f"{finding.verdict}: {finding.why}")
-            elif claim.text not in (known.text for known in draft.claims):
-                start = draft.claims[-1].end + 1 if draft.claims else 0  # a space between claims
-                claim = replace(claim, start=start, end=start + len(claim.text))
-                draft.claims.append(claim)
-                yield claim
-
-    def _reason(self, asked: DraftRequest, plan: Sequence[Provider], provider: Provider, draft: _Draft) -> Reason:
-        if not draft.claims and (draft.late or not asked.budget.left_s()):
+    def _reason(
+        self, asked: DraftRequest, found: Found, action: Action, plan: tuple[Provider, ...], draft: Draft
+    ) -> Reason:
+        """Why the answer is what it is; `plan` ends with who was asked last."""
+        if draft.claims:
+            *_, last, provider = plan
+            if draft.failed:
+                return Reason.PROVIDER_FAILED
+            if provider is not self.fallback or self.provider is self.fallback:
+                return Reason.ANSWERED
+            return Reason.FELL_BACK if last is self.fallback else Reason.CONFIDENT
+        if draft.late or not asked.budget.left_s():
             return Reason.OUT_OF_TIME
-        if not asked.passages:
+        if not found.passages:
             return Reason.NO_PASSAGES
-        if not draft.claims:
-            return Reason.NOT_COVERED
-        if draft.failed:
-            return Reason.PROVIDER_FAILED
-        if provider is not self.fallback or self.provider is self.fallback:
-            return Reason.ANSWERED
-        return Reason.FELL_BACK if plan[-1] is self.fallback else Reason.CONFIDENT
+        return Reason.UNCLEAR if action is Action.CLARIFY else Reason.NOT_COVERED
 
-    def _count_steps(self, budget: Budget, provider: Provider, draft: _Draft) -> None:
+    def _count_steps(self, budget: Budget, provider: Provider, draft: Draft) -> None:
         """The last steps of the ladder, which are known when the draft is done."""
         if draft.failed and draft.claims and provider is not self.fallback:
             budget.degrade(Step.CUT_SHORT)
@@ -270,18 +239,3 @@ class ChatPipeline:
 
 async def unrecorded(pipeline: ChatPipeline, asked: ChatRequest, result: ChatResult) -> None:
     """A `Record` for turns that are nobody's: baselines and replays."""
-
-
-def _split(text: str) -> list[str]:
-    return [text[span.start : span.end] for span in sentences(text)]
-
-
-def _complete(text: str) -> tuple[list[str], str]:
-    """The sentences of a growing text that more text can no longer change, and the rest.
-
-    The last sentence of an unfinished line may still go on ("e.g." may follow), so it waits; finished lines do not.
-    """
-    head, newline, tail = text.rpartition("\n")
-    spans = sentences(tail)
-    cut = spans[-1].start if spans else len(tail)
-    return _split(head + newline) + _split(tail[:cut]), tail[cut:]

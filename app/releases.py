@@ -16,7 +16,7 @@ from app.settings import ChatSettings, Settings
 from retrieval.config import RetrievalSettings
 
 _ROOMS = ("app", "retrieval", "guardrails", "tools")
-_SOURCES = frozenset({".py", ".md", ".yaml"})
+_SOURCES = frozenset({".py", ".md", ".yaml", ".json"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def describe(pipeline: ChatPipeline, settings: Settings, parts: Mapping[str, str
         prompt=f"{PROMPT_ID} {PROMPT_SHA256}",
         embedder=" + ".join(embedder.fingerprint for embedder in pipeline.retriever.embedders),
         settings=dict(sorted(stated.items())),
-        parts=dict(sorted((parts or {}).items())),
+        parts=dict(sorted({**pipeline.decider.versions(), **(parts or {})}.items())),
     )
     return Release(**{**asdict(manifest), "id": _digest(asdict(manifest))[:16]})
 

@@ -47,6 +47,7 @@ def claim_json(claim: Claim) -> Json:
         "verdict": str(claim.verdict),
         "start": claim.start,
         "end": claim.end,
+        "highlight": list(claim.highlight) if claim.highlight else None,
         "citations": [asdict(citation) for citation in claim.citations],
         "conflicts": [asdict(citation) for citation in claim.conflicts],
     }

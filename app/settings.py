@@ -60,7 +60,13 @@ class ChatSettings(BaseModel):
     )
     max_claims: int = Field(8, ge=1, le=50)
     min_support: float = Field(0.7, ge=0, le=1, description="Share of a claim's words that its source span must hold.")
-    min_answerable: float = Field(0.08, ge=0, le=1, description="Below this the extractive answerer abstains.")
+    risk_target: float = Field(
+        0.05, gt=0, lt=1, description="Share of answers that may be wrong; `evals calibrate` fits each corpus to it."
+    )
+    min_answerable: float | None = Field(
+        None, ge=0, le=1, description="Answer from this probability on, in place of shipped and calibrated thresholds."
+    )
+    clarify: bool = Field(True, description="Ask back where a question has several meanings in the corpus.")
     max_question_chars: int = Field(4_000, ge=1)
     max_history_messages: int = Field(40, ge=0)
     max_history_chars: int = Field(40_000, ge=0)

@@ -94,7 +94,7 @@ class Claim:
     """One statement of the answer with the source spans that support it.
 
     `support` is the probability, in [0, 1], that the spans say it. The claim is `answer[start:end]`. `conflicts` are
-    spans of other sources that say otherwise.
+    spans of other sources that say otherwise. `highlight` is the shortest part of the text that answers.
     """
 
     text: str
@@ -104,6 +104,7 @@ class Claim:
     start: int = 0
     end: int = 0
     conflicts: tuple[Citation, ...] = ()
+    highlight: tuple[int, int] | None = None
 
 
 class Action(StrEnum):
@@ -128,6 +129,7 @@ class Reason(StrEnum):
     CONFIDENT = "confident_extract"
     """The extractive answer was sure enough to spare the model."""
     OUT_OF_TIME = "out_of_time"
+    UNCLEAR = "unclear"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,6 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import mannwhitneyu
 
-from app.llm.answerable import probability
-from app.llm.extractive import Extractive, signals
 from app.types import ChatRequest, ChatResult
 
 
@@ -61,16 +59,13 @@ def main() -> None:
 
 
 def report_abstention(bench, services, limit: int) -> None:
-    extractive = services.pipeline.fallback
-    assert isinstance(extractive, Extractive)
     scores: dict[bool, list[float]] = {True: [], False: []}
     queries = [q for q in bench.queries if not is_tuning(bench, q)]
     for query in track(queries[:: max(1, len(queries) // (2 * limit))], "abstention", console=Console(stderr=True)):
-        found = asyncio.run(services.retriever.search(query["text"], "default", 8)).passages
-        ranked = extractive.rank(query["text"], found)
-        scores[bool(query["answerable"])].append(probability(signals(query["text"], found, ranked)) if ranked else 0.0)
+        result = asyncio.run(services.pipeline.run(ChatRequest(query["text"])))
+        scores[bool(query["answerable"])].append(result.confidence or 0.0)
     auc = mannwhitneyu(scores[True], scores[False]).statistic / (len(scores[True]) * len(scores[False]))
-    threshold = services.settings.chat.min_answerable
+    threshold = services.pipeline.decider.least("default")
     print(
         f"clapnq, reporting half: answerable against unanswerable AUC {auc:.3f}; at the shipped threshold {threshold}"
     )

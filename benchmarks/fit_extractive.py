@@ -1,97 +1,64 @@
-"""Fit what the extractive answerer needs on the tuning halves of public sets: sentence weights, answerability.
+"""How much the cross-encoder counts among sentences, and when a second sentence is shown: a grid on tuning halves.
 
-    python benchmarks/fit_extractive.py [--limit 300] [--home .bench]
+    python benchmarks/fit_extractive.py --cache .bench/readings
 
-Negatives: clapnq's unanswerable questions; for the other sets, the same question with its gold documents left out.
+Reads what benchmarks/fit_decision.py has cached. Prints, for xquad_en (its gold answer) and clapnq (any gold sentence),
+how often the sentences that are shown hold the gold, and how many are shown.
 """
 
 import argparse
-import asyncio
-from dataclasses import astuple
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from bench import is_tuning, services_of, words
-from sklearn.linear_model import LogisticRegression
+from bench import retrieval_set, words
+from fit_decision import Cache, Row
 
-from app.bootstrap import Services
-from app.llm.extractive import Candidate, Extractive, signals
-from retrieval.types import Passage
+import app.llm.extractive as module
+from app.reading import Candidate, Reading
 
-SETS = ("xquad_en", "clapnq", "anthropic_docs")
-GRID = [
-    (1, 0, 0),
-    (0, 1, 0),
-    (0, 0, 1),
-    (0.5, 0.5, 0),
-    (0.5, 0.3, 0.2),
-    (0.4, 0.3, 0.3),
-    (0.4, 0.2, 0.4),
-    (0.2, 0.5, 0.3),
-]
-
-Row = tuple[str, dict, tuple[Passage, ...], list[Candidate], bool]
+PAIR_WEIGHTS = (0.0, 0.25, 0.5, 0.75)
+KEEP = (0.5, 0.7, 0.8, 0.85)
+SHIPPED_PAIR = 0.5
 
 
-def rows_of(name: str, services: Services, bench, limit: int) -> list[Row]:
-    extractive = services.pipeline.fallback
-    assert isinstance(extractive, Extractive)
-    queries = [query for query in bench.queries if is_tuning(bench, query)]
-    rows: list[Row] = []
-    for query in queries[:: max(1, len(queries) // limit)][:limit]:
-        found = asyncio.run(services.retriever.search(query["text"], "default", 8)).passages
-        gold = set(bench.qrels.get(query["id"], {}))
-        cases = [(found, bool(query.get("answerable", True)))]
-        if name != "clapnq":
-            cases.append((tuple(p for p in found if p.uri not in gold), False))
-        for passages, answerable in cases:
-            ranked = extractive.rank(query["text"], passages)
-            if ranked:
-                rows.append((name, query, passages, ranked, answerable))
-    return rows
+def weighed(reading: Reading, weight: float) -> Reading:
+    """The reading as another weight of the cross-encoder would have it."""
 
+    def rescored(candidate: Candidate) -> Candidate:
+        if candidate.pair is None:
+            return replace(candidate, score=-1.0)
+        first = (candidate.score - SHIPPED_PAIR * candidate.pair) / (1 - SHIPPED_PAIR)
+        return replace(candidate, score=(1 - weight) * first + weight * candidate.pair)
 
-def found_by(row: Row, weights: tuple[float, float, float], count: int) -> bool | None:
-    """Whether the first sentences hold the gold answer; None where the set names neither answer nor sentence."""
-    name, query, passages, ranked, answerable = row
-    if not answerable or name == "anthropic_docs":
-        return None
-    a, b, c = weights
-    best = sorted(ranked, key=lambda s: -(a * s.cosine + b * s.overlap + c * passages[s.passage].score))[:count]
-    if name == "xquad_en":
-        text = words(" ".join(sentence.text for sentence in best))
-        return any(words(answer) in text for answer in query["answers"])
-    gold = [words(sentence) for sentence in query["gold_sentences"]]
-    return any(words(s.text) in g or g in words(s.text) for s in best for g in gold)
+    found = sorted(map(rescored, reading.candidates), key=lambda candidate: -candidate.score)
+    return replace(reading, candidates=tuple(found))
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--limit", type=int, default=300)
-    arguments.add_argument("--home", type=Path, default=Path(".bench"))
-    given = arguments.parse_args()
-    rows: list[Row] = []
-    for name in SETS:
-        bench, services = services_of(name, given.home)
-        rows += rows_of(name, services, bench, given.limit)
-        services.close()
-    print("gold among the first n sentences, by weights (cosine, overlap, passage), tuning halves")
-    for weights in GRID:
-        shares = [
-            f"{name} "
-            + " ".join(
-                f"{np.mean([h for r in rows if r[0] == name and (h := found_by(r, weights, n)) is not None]):.3f}"
-                for n in (1, 2, 3)
-            )
-            for name in SETS[:2]
-        ]
-        print(weights, *shares, sep="  ")
-    features = np.array([astuple(signals(query["text"], passages, ranked)) for _, query, passages, ranked, _ in rows])
-    labels = np.array([answerable for *_, answerable in rows])
-    names = np.array([name for name, *_ in rows])
-    weight = np.array([1 / np.sum(names == name) for name in names])  # every set counts alike
-    model = LogisticRegression(C=10, max_iter=5000).fit(features, labels, sample_weight=weight / weight.mean())
-    print("answerable:", "weights", model.coef_[0].round(2), "intercept", model.intercept_.round(2), "n", len(rows))
+    arguments.add_argument("--cache", type=Path, default=Path(".bench/readings"))
+    cache = Cache(arguments.parse_args().cache)
+    golds: dict[str, Callable[[str], list[str]]] = {}
+    for name, field in (("xquad_en", "answers"), ("clapnq", "gold_sentences")):
+        queries = {query["id"]: query for query in retrieval_set(name).queries}
+        golds[name] = lambda found, queries=queries, field=field: [words(gold) for gold in queries[found][field]]
+    rows: dict[str, list[Row]] = {
+        name: [row for row in cache.rows(file, lambda: iter(())) if row.fitted and row.label == "answerable"]
+        for name, file in (("xquad_en", "xquad_en"), ("clapnq", "clapnq_found"))
+    }
+    answerer = module.Extractive(None, None)  # type: ignore[arg-type]
+    for weight in PAIR_WEIGHTS:
+        for keep in KEEP:
+            module._KEEP = keep
+            shares = []
+            for name, found in rows.items():
+                shown = [answerer.chosen(weighed(row.reading, weight)) for row in found]
+                holds = [any(gold in words(" ".join(said)) for gold in golds[name](row.id))
+                         for row, said in zip(found, shown, strict=True)]  # fmt: skip
+                shares.append(f"{name} {np.mean(holds):.3f} in {np.mean([len(s) for s in shown]):.2f} (n={len(found)})")
+            print(f"cross-encoder {weight}, second sentence from {keep}:", *shares, sep="  ")
 
 
 if __name__ == "__main__":

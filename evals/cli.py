@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from app.errors import AssayError
 from app.settings import load_settings
-from evals.commands import bench, forget, gate, golden, redteam, report, review, run
+from evals.commands import bench, calibrate, forget, gate, golden, redteam, report, review, run
 from evals.commands.options import MISUSE, Door
 from evals.errors import EvalsError
 from retrieval.errors import RetrievalError
@@ -40,7 +40,7 @@ def _hand_out_the_door(ctx: typer.Context) -> None:
     ctx.obj = Door(out, err, _services, _progress)
 
 
-for subject in (run, gate, golden, report, review, redteam, bench, forget):
+for subject in (run, gate, golden, calibrate, report, review, redteam, bench, forget):
     subject.add_to(cli)
 
 

@@ -185,7 +185,7 @@ class Cached:
             claim = await asyncio.to_thread(self.pipeline.grounding.verify, said.text, found.passages)
             if claim is None or claim.text != said.text or claim.verdict is not Verdict.SUPPORTED:
                 return None
-            claims.append(replace(claim, start=said.start, end=said.end))
+            claims.append(replace(claim, start=said.start, end=said.end, highlight=said.highlight))
         return Hit(kind, entry, tuple(claims), found.passages, found.snapshot)
 
     async def _keep(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from app.types import Action, ChatResult, Reason
 
@@ -28,6 +29,7 @@ class Said:
     text: str
     start: int
     end: int
+    highlight: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def entry_of(result: ChatResult) -> Entry:
     """What is kept of an answer."""
     return Entry(
         answer=result.answer,
-        claims=tuple(Said(claim.text, claim.start, claim.end) for claim in result.claims),
+        claims=tuple(Said(claim.text, claim.start, claim.end, claim.highlight) for claim in result.claims),
         places=tuple(Place(p.doc_id, p.start, p.end, p.score, dict(p.parts)) for p in result.passages),
         provider=result.provider,
         reason=result.reason,
@@ -74,9 +76,14 @@ def read(text: str) -> Entry:
     said = json.loads(text)
     return Entry(
         answer=said["answer"],
-        claims=tuple(Said(**row) for row in said["claims"]),
+        claims=tuple(_said(row) for row in said["claims"]),
         places=tuple(Place(**row) for row in said["places"]),
         provider=said["provider"],
         reason=Reason(said["reason"]),
         confidence=said["confidence"],
     )
+
+
+def _said(row: Mapping[str, Any]) -> Said:
+    highlight = row.get("highlight")
+    return Said(row["text"], row["start"], row["end"], (highlight[0], highlight[1]) if highlight else None)

@@ -13,7 +13,7 @@ from retrieval.types import Access, Scope
 
 if TYPE_CHECKING:
     from app.bootstrap import Services
-    from app.types import ChatResult
+    from app.types import ChatResult, Claim
 
 Tenant = Annotated[str, typer.Option(help="Ask as this tenant.")]
 Groups = Annotated[list[str] | None, typer.Option(help="Ask as a member of this group; may be given again.")]
@@ -73,7 +73,7 @@ def ask(
     explain: Annotated[bool, typer.Option(help="Show what each passage carried of each claim, and why.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Answer a question with citations, or say "I don't know"."""
+    """Answer a question with citations, in full or in part; ask back; or say "I don't know"."""
     from app.explain import explain_answer
     from app.rendering import result_json
     from app.types import ChatRequest
@@ -100,19 +100,28 @@ def _print_result(result: "ChatResult") -> None:
         citation for claim in result.claims for citation in claim.citations), start=1)}  # fmt: skip
     for claim in result.claims:
         marks = "".join(f"[cyan]\\[{numbered[citation]}][/]" for citation in claim.citations)
-        out.print(f"{escape(claim.text)} {marks}")
-    if result.abstained:
-        out.print(result.answer)
+        out.print(f"{_highlighted(claim)} {marks}")
+    if unsaid := result.answer[max((claim.end for claim in result.claims), default=0) :].strip():
+        out.print(unsaid, markup=False)  # what is missing, or what is said in place of an answer
     for citation, number in numbered.items():
         place = " · ".join(part for part in (citation.section, citation.page and f"page {citation.page}") if part)
         span = f"characters {citation.start}-{citation.end} of document {citation.doc_id}"
         out.print(f"[dim]\\[{number}] {escape(citation.uri)} · {escape(place)}\n    {span}[/]", highlight=False)
-    out.print(f"[dim]{result.provider} · snapshot {result.snapshot} · {result.timings_ms['total']:.0f} ms[/]")
+    sure = "" if result.confidence is None else f" · confidence {result.confidence:.2f}"
+    out.print(f"[dim]{result.provider} · snapshot {result.snapshot}{sure} · {result.timings_ms['total']:.0f} ms[/]")
     if result.attempts:
         cost = "cost not known" if result.cost_usd is None else f"{result.cost_usd:.6f} USD"
         steps = f" · {', '.join(result.degraded)}" if result.degraded else ""
         out.print(f"[dim]calls of models: {result.attempts} · {cost}{steps}[/]", highlight=False)
     out.print(f"[dim]turn {result.turn_id}[/]", highlight=False)
+
+
+def _highlighted(claim: "Claim") -> str:
+    """The claim, with the words that answer in bold."""
+    if claim.highlight is None:
+        return escape(claim.text)
+    start, end = claim.highlight
+    return f"{escape(claim.text[:start])}[bold]{escape(claim.text[start:end])}[/]{escape(claim.text[end:])}"
 
 
 def _scope(tenant: str, groups: list[str] | None) -> Scope:

@@ -102,7 +102,7 @@ class _Chunks:
                 yield self._chunk({"content": space + found.claim.text, "annotations": marks})
                 said = found.claim.end
             elif isinstance(found, Finished):
-                if rest := found.result.answer[said:]:  # an abstention, or what follows the claims
+                if rest := found.result.answer[said:]:  # what is missing, or what is said in place of an answer
                     yield self._chunk({"content": rest})
                 yield self._chunk({}, finish_reason="stop", assay=_about(found.result))
                 if self._usage:

@@ -6,7 +6,9 @@ from app.access import SecondLook
 from app.context import Surroundings
 from app.conversation import RewriteByModel, Understand, weigh_history
 from app.costs import load_prices
+from app.deciding.joined import decider
 from app.grounding.verify import Grounding
+from app.highlight import Highlighter
 from app.llm.extractive import Extractive
 from app.llm.port import Provider
 from app.llm.routes import Routes, ensure_priced, open_routes, single
@@ -32,8 +34,8 @@ def chat_line(
         ConfigError: A model's library or weights are missing, or money is limited and a model has no price.
     """
     chat, llm, (recorder, spending) = settings.chat, settings.llm, books
-    executor, first = retriever.executor, retriever.embedders[0]
-    extractive = Extractive(first.embed_passages, executor, chat.min_answerable, cosine_part=first.name)
+    executor, decides = retriever.executor, decider(settings.home, chat, retriever)
+    extractive = Extractive(decides.reader, executor)
     routes, prices = single(provider) if provider else open_routes(llm, extractive), load_prices(llm.prices)
     if settings.limits_cost:
         ensure_priced(routes, prices)
@@ -49,7 +51,9 @@ def chat_line(
         understand=_understand(chat, routes.rewriting, extractive),
         widen=Surroundings(corpora, retriever.reader, executor, chat.context_chars).widened,
         smaller=routes.smaller,
-        short_circuit=ShortCircuit(extractive.confidence, chat.short_circuit) if chat.short_circuit else None,
+        short_circuit=ShortCircuit(chat.short_circuit) if chat.short_circuit else None,
+        decider=decides,
+        highlight=Highlighter(executor).highlight,
         prompt_tokens=llm.prompt_tokens,
         prices=prices,
     )

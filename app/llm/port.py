@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from app.budget import Budget
+from app.reading import Reading
 from app.types import Message, Usage
 from retrieval.types import Passage
 
@@ -14,7 +15,8 @@ class DraftRequest:
     """What a provider may draw on: a standalone question, the conversation, the passages, a bound on its words.
 
     `prompt` names one of `app.llm.prompt.PROMPTS`; `prompt_tokens` bounds all its messages together, None does not.
-    `budget` is the turn's: what time and money are left, and where calls are counted.
+    `budget` is the turn's: what time and money are left, and where calls are counted. `reading` is that of the
+    passages where they were read already.
     """
 
     question: str
@@ -24,6 +26,7 @@ class DraftRequest:
     prompt: str = "grounded_answer"
     prompt_tokens: int | None = None
     budget: Budget = field(default_factory=Budget, compare=False, repr=False)
+    reading: Reading | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

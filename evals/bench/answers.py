@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.llm.answerable import probability
-from app.llm.extractive import Extractive, signals
 from app.pipeline import ChatPipeline
 from app.sentences import sentences
 from app.types import ChatRequest, Message
@@ -32,6 +30,9 @@ class Said:
     answer: str = ""
     confidence: float = 0.0
     cited: tuple[Place, ...] = ()
+    claims: int = 0
+    highlighted: str = ""
+    """What of the first claim is marked as the answer."""
     passages: tuple[Place, ...] = ()
 
     @property
@@ -69,6 +70,8 @@ METRICS: Mapping[str, Callable[[Gold, Said], float | None]] = {
     "exact_match": _due(exact_match),
     "token_f1": _due(token_f1),
     "contains_gold": _due(contains_gold),
+    "highlight_f1": lambda gold, said: _due(token_f1)(gold, replace(said, answer=said.highlighted or said.answer)),
+    "claims_shown": lambda gold, said: float(said.claims) if said.answer else None,
     "evidence_recall": lambda gold, said: _held(gold, said.cited),
     "retrieved_evidence": lambda gold, said: _held(gold, said.passages),
     "abstention": lambda gold, said: float(said.abstained != gold.query.answerable),
@@ -161,20 +164,15 @@ def _of_source(source: str, golds: Sequence[Gold], said: Sequence[Said], seed: i
 
 
 async def _turn(pipeline: ChatPipeline, request: ChatRequest) -> Said:
-    """One turn. Its confidence is the answerability that the extractive answerer reads from the passages."""
+    """One turn, with the probability that it gave its answer, or would have given one."""
     result = await pipeline.run(request)
-    confidence = float(not result.abstained)
-    if isinstance(pipeline.fallback, Extractive):
-        ranked = pipeline.fallback.rank(result.question, result.passages)
-        confidence = (
-            probability(signals(result.question, result.passages, ranked, pipeline.fallback.cosine_part))
-            if ranked
-            else 0.0
-        )
+    confidence = result.confidence or 0.0
     return Said(
         "" if result.abstained else result.answer,
         confidence,
         tuple((c.doc_id, c.start, c.end) for claim in result.claims for c in claim.citations),
+        len(result.claims),
+        next((c.text[c.highlight[0] : c.highlight[1]] for c in result.claims if c.highlight), ""),
         tuple((p.doc_id, p.start, p.end) for p in result.passages),
     )
 
@@ -188,7 +186,7 @@ async def _lead(retriever: Retriever, request: ChatRequest) -> Said:
     passage, (start, end) = found[0], spans[0]
     place = (passage.doc_id, passage.start + start, passage.start + end)
     whole = (passage.doc_id, passage.start, passage.end)
-    return Said(passage.text[start:end], passage.parts["bm25"], (place,), (whole,))
+    return Said(passage.text[start:end], passage.parts["bm25"], (place,), 1, passages=(whole,))
 
 
 def _overlap(a: Place, b: Place) -> bool:

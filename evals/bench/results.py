@@ -27,6 +27,8 @@ class BenchRequest:
     fresh: bool = True
     leave_one_source_out: bool = False
     """Fit anew without the source that is scored, where the kind has something to fit."""
+    everything: bool = False
+    """Ask the half too on which weights were fitted, where the kind has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ def bootstrapped(
     value = float(statistic(*arrays))
     if all(array.min() == array.max() for array in arrays) or min(map(len, arrays)) < 2:
         return Score(value, n=n)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore", DegenerateDataWarning)  # it gives NaN, which becomes "no interval" below
         rng = np.random.default_rng(seed)
         found = bootstrap(

@@ -18,7 +18,7 @@ from evals.errors import BenchError
 class BenchOptions:
     """Options of `evals bench`."""
 
-    kind: Annotated[str, typer.Argument(help="What is measured: retrieval, answers or groundedness.")]
+    kind: Annotated[str, typer.Argument(help="What is measured: retrieval, answers, answerability or groundedness.")]
     path: Annotated[Path, typer.Argument(help="A folder or file in the bench format.")]
     limit: Annotated[int | None, typer.Option(min=1, help="Score so many queries, drawn with the seed.")] = None
     query_field: Annotated[
@@ -26,6 +26,9 @@ class BenchOptions:
     ] = "text"
     leave_one_source_out: Annotated[
         bool, typer.Option("--leave-one-source-out", help="groundedness: fit anew without the source that is scored.")
+    ] = False
+    everything: Annotated[
+        bool, typer.Option("--everything", help="answerability: ask the half too on which weights were fitted.")
     ] = False
     seed: Annotated[int, typer.Option(min=0, help="Of the sample and of the intervals.")] = 0
     home: Annotated[
@@ -51,7 +54,13 @@ def bench(door: Door, given: BenchOptions) -> None:
     with _home(given.home) as home:
         fresh = not home.is_dir() or not any(home.iterdir())
         request = BenchRequest(
-            given.path, given.limit, given.query_field, given.seed, fresh, given.leave_one_source_out
+            given.path,
+            given.limit,
+            given.query_field,
+            given.seed,
+            fresh,
+            leave_one_source_out=given.leave_one_source_out,
+            everything=given.everything,
         )
         with door.services(home, None) as services, door.progress(given.as_json) as progress:
             result = asyncio.run(KINDS[given.kind](services, request, progress))

@@ -4,8 +4,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from app.pipeline import ABSTENTION, ChatPipeline, unrecorded
-from app.types import ChatRequest, ChatResult, Reason, Usage
+from app.deciding.wording import ABSTENTION
+from app.pipeline import ChatPipeline, unrecorded
+from app.types import Action, ChatRequest, ChatResult, Reason, Usage
 from evals.running.runner import Ask
 from retrieval.search import BM25, Retriever
 
@@ -22,6 +23,7 @@ def always_abstain(pipeline: ChatPipeline) -> Ask:
             question=request.question,
             answer=ABSTENTION,
             abstained=True,
+            action=Action.ABSTAIN,
             reason=Reason.NOT_COVERED,
             claims=(),
             dropped=(),

@@ -23,11 +23,14 @@ def right_answer_or_abstention(case: Case, result: ChatResult, evidence: Evidenc
 def confidence(result: ChatResult) -> float:
     """How sure the system seemed of its answer, in [0, 1]; 0 for an abstention.
 
-    The support of its best claim times the score of its best passage: the only numbers of a result that speak of it.
-    Good for ranking answers (`curves.risk_coverage`); whether it is a probability is what `curves.calibration` shows.
+    What the decision said, where a turn was weighed. Else the support of its best claim times the score of its best
+    passage: the only other numbers of a result that speak of it. Good for ranking answers (`curves.risk_coverage`);
+    whether it is a probability is what `curves.calibration` shows.
     """
     if result.abstained or not result.claims or not result.passages:
         return 0.0
+    if result.confidence is not None:
+        return result.confidence
     support = max(claim.support for claim in result.claims)
     score = max(passage.score for passage in result.passages)
     return min(1.0, max(0.0, support)) * min(1.0, max(0.0, score))

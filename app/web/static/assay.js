@@ -17,7 +17,7 @@ async function ask(question) {
     const response = await post("/v1/chat", { question, history: recent(), corpus, stream: true }, running.signal);
     for await (const [event, data] of serverEvents(response.body)) {
       if (event === "claim") turn.claim(data);
-      else if (event === "final") turn.finish(data);
+      else if (event === "final") turn.finish({ ...data, question });
       else if (event === "error") throw new Problem(data);
     }
     if (!turn.result) throw new Problem({ title: "The answer broke off" });
@@ -59,11 +59,12 @@ class Turn {
     $("chat").scrollTop = $("chat").scrollHeight;
   }
 
-  claim({ text, citations }) {
-    const last = text.lastIndexOf(" ") + 1;
-    const cut = text.length - last < 24 ? last : text.length; // a last word stays on one line with its numbers
-    const tail = el("span", { className: "keep" }, text.slice(cut));
-    this.waiting.before(text.slice(0, cut), tail, " ");
+  claim({ text, citations, highlight }) {
+    const letters = Array.from(text); // offsets count code points
+    const last = letters.lastIndexOf(" ") + 1;
+    const cut = letters.length - last < 24 ? last : letters.length; // a last word stays on one line with its numbers
+    const tail = el("span", { className: "keep" }, ...marked(letters, cut, letters.length, highlight));
+    this.waiting.before(...marked(letters, 0, cut, highlight), tail, " ");
     for (const citation of citations) {
       const key = [citation.doc_id, citation.start, citation.end].join();
       if (!this.numbers.has(key)) this.numbers.set(key, { number: this.numbers.size + 1, citation });
@@ -79,12 +80,17 @@ class Turn {
 
   finish(result) {
     this.result = result;
-    if (result.abstained) {
-      this.claims.replaceWith(el("div", { className: "abstained" }, el("h3", {}, "No answer in these documents"), el("p", {}, result.answer)));
+    if (result.action === "clarify") {
+      this.claims.replaceWith(el("div", { className: "abstained" }, el("h3", {}, "Which do you mean?"), el("p", {}, "Several places in these documents fit the question.")));
+      this.options(result);
+    } else if (result.abstained) {
+      const said = result.options.length ? "The documents do not seem to answer this." : result.answer;
+      this.claims.replaceWith(el("div", { className: "abstained" }, el("h3", {}, "No answer in these documents"), el("p", {}, said)));
       this.sources("Closest places, which may help:", result.passages.slice(0, 3).map((citation, i) => ({ number: i + 1, citation })));
     } else {
       this.sources("Sources", [...this.numbers.values()]);
     }
+    if (result.missing.length) this.note(`Not answered by these documents: ${result.missing.join("; ")}`);
     if (result.reason === "provider_failed") this.note("The model could not be reached or broke off: what is shown was verified.");
     if (result.reason === "fell_back_to_extractive") this.note("The model's own words could not be verified, so these are sentences of the sources.");
     const count = result.dropped.length;
@@ -101,6 +107,16 @@ class Turn {
       return el("li", {}, button);
     });
     this.answer.append(el("p", { className: "caption" }, caption), el("ol", { className: "refs" }, ...items));
+  }
+
+  // What could be meant; a choice asks the question again with it.
+  options({ question, options }) {
+    const choice = (option) => {
+      const button = el("button", { type: "button", className: "example" }, option);
+      button.onclick = () => !running && ask(`${option}: ${question}`) && $("question").focus();
+      return el("li", {}, button);
+    };
+    this.answer.append(el("ul", { className: "examples" }, ...options.map(choice)));
   }
 
   note(text) {
@@ -124,6 +140,13 @@ class Turn {
     const { scrollTop, clientHeight, scrollHeight } = $("chat");
     if (scrollHeight - scrollTop - clientHeight < 400) $("chat").scrollTop = scrollHeight;
   }
+}
+
+// Letters from start to end as nodes, those of the highlight in a mark.
+function marked(letters, start, end, highlight) {
+  const [from, to] = (highlight ?? [end, end]).map((at) => Math.min(Math.max(at, start), end));
+  const text = (a, b) => letters.slice(a, b).join("");
+  return [text(start, from), ...(from < to ? [el("mark", {}, text(from, to))] : []), text(to, end)].filter(Boolean);
 }
 
 function rating(turnId) {

@@ -20,9 +20,11 @@ async def test_scores_of_a_tiny_set(build_services: Build, tmp_path: Path) -> No
     result = await answers(build_services(), BenchRequest(write_bench(tmp_path / "tiny")))
     assert result.kind == "answers" and result.n == 3
     assert {name: score.n for name, score in result.metrics.items()} == {
-        "exact_match": 2, "token_f1": 2, "contains_gold": 2, "evidence_recall": 2, "retrieved_evidence": 2,
+        "exact_match": 2, "token_f1": 2, "contains_gold": 2, "highlight_f1": 2, "evidence_recall": 2,
+        "claims_shown": result.metrics["claims_shown"].n, "retrieved_evidence": 2,
         "abstention": 3, "abstain_auc": 3,
     }  # fmt: skip
+    assert result.metrics["claims_shown"].n >= 2 and result.metrics["highlight_f1"].value
     assert result.metrics["contains_gold"].value == 1.0 and result.metrics["exact_match"].value == 0.0
     assert result.metrics["retrieved_evidence"].value == 1.0
     assert result.baselines.keys() == {"always_abstain", "lead_bm25", "bm25"}

@@ -78,7 +78,7 @@ def test_people_see_a_table_of_what_ships_beside_the_baselines(run: Run, monkeyp
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["bogus", "tiny"], "no bench kind 'bogus'. There are: answers, groundedness, retrieval"),
+        (["bogus", "tiny"], "no bench kind 'bogus'. There are: answerability, answers, groundedness, retrieval"),
         (["retrieval", "nothing"], "There is no nothing"),
         (["retrieval", "file"], "is no folder"),
         (["retrieval", "tiny", "--query-field", "rewrite"], "has no 'rewrite'"),

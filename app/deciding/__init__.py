@@ -1,0 +1,1 @@
+"""To answer, to answer partly, to ask back, or to say no."""
