@@ -65,9 +65,14 @@ def sentences_of(text: str) -> tuple[Sentence, ...]:
     return tuple(_sentence(text, start, end) for span in sentences(text) for start, end in _pieces(span))
 
 
+def negations(text: str) -> int:
+    """How many words negate."""
+    return len(_NEGATION.findall(text))
+
+
 def negated(text: str) -> bool:
     """Whether an odd number of words negates: two of them cancel out."""
-    return len(_NEGATION.findall(text)) % 2 == 1
+    return negations(text) % 2 == 1
 
 
 def known_beside(passages: Sequence[Passage]) -> frozenset[str]:

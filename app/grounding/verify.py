@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.grounding.agreement import disagreements, unknown_names
+from app.grounding.agreement import disagreements, unheld, unknown_names
 from app.grounding.sources import Sentence, Window, known_beside, windows
 from app.grounding.support import probability, read
 from app.types import Citation, Claim, Verdict
@@ -23,6 +23,8 @@ _SPANS = 3
 """Up to so many spans carry one claim."""
 _ADDS = 0.15
 """A further span must bring this share of the claim's words."""
+_SHARES = 1 / 3
+"""And hold this share of them in all."""
 _SAME_SUBJECT = 0.6
 """A sentence that holds this share of a claim's words speaks of the same: if it disagrees, it contradicts."""
 
@@ -101,6 +103,8 @@ def _refuted(said: str, words: frozenset[str], spans: Sequence[Window], closest:
     known = known_beside([span.passage for span in spans]).union(*(span.words for span in spans))
     if names := unknown_names(said, known):
         return Finding(said, Verdict.UNSUPPORTED, why=f"the source does not name {', '.join(names)}")
+    if lacking := unheld(said, [content_words(span.text) for span in spans]):
+        return Finding(said, Verdict.PARTLY, why=lacking)
     return None
 
 
@@ -139,6 +143,9 @@ def spans_of(words: frozenset[str], passages: Sequence[Passage]) -> list[Window]
         gained = len(left & best.words) / len(words)
         if gained == 0 or (chosen and gained < _ADDS):
             break
+        if chosen and _share(words, best.words) < _SHARES:
+            candidates.remove(best)  # about something else: words of it would only seem to complete the claim
+            continue
         chosen.append(best)
         left -= best.words
     return chosen

@@ -37,11 +37,9 @@ SOURCE = passage(
         ("Latency decreased after the migration of Berlin to the new cluster.", Verdict.CONTRADICTED, "not 'decreas'"),
         ("Latency increased after the migration of Munich to the new cluster.", Verdict.UNSUPPORTED, "Munich"),
         ("Elephants remember everything for decades.", Verdict.UNSUPPORTED, "no source"),
-        (
-            "The new version of the canary handles payments and refunds and invoices.",
-            Verdict.UNSUPPORTED,
-            "not say all",
-        ),
+        ("The canary version handles payments, refunds and invoices of the traffic.", Verdict.PARTLY, "'handl payment"),
+        ("A canary release sends 1 percent of traffic and regardless counts.", Verdict.PARTLY, "end with"),
+        ("The traffic sends a new version of 1 percent to the canary release.", Verdict.PARTLY, "another order"),
     ],
 )
 def test_a_statement_gets_a_verdict_and_a_reason(claim: str, verdict: Verdict, why: str) -> None:
