@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.deciding.decide import Decision
-from app.deciding.wording import abstention, clarification, left_open, topics
+from app.deciding.wording import abstention, clarification, left_open, otherwise, topics
 from app.types import Action, Claim
 from retrieval.types import Passage
 
@@ -20,13 +20,14 @@ class Outcome:
 
 
 def outcome(decision: Decision, claims: Sequence[Claim], passages: Sequence[Passage]) -> Outcome:
-    """Claims first, then what is missing; without claims, the question back or an abstention."""
+    """Claims first, then who says otherwise and what is missing; without claims, the question back or an abstention."""
     if decision.action is Action.CLARIFY:
         return Outcome(Action.CLARIFY, clarification(decision.options), options=decision.options)
     if not claims:
         nearest = decision.options or topics(passages)
         return Outcome(Action.ABSTAIN, abstention(nearest), options=nearest)
-    said = [claim.text for claim in claims]
+    against = [citation for claim in claims for citation in claim.conflicts]
+    said = [*(claim.text for claim in claims), *([otherwise(against)] if against else [])]
     if decision.missing:
         return Outcome(Action.PARTLY, " ".join([*said, left_open(decision.missing)]), decision.missing)
     return Outcome(Action.ANSWER, " ".join(said))

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from app.types import Citation
 from retrieval.types import Passage
 
 ABSTENTION = "I don't know: the documents I have do not seem to answer this."
 MAX_OPTIONS = 4
 _OPTION_CHARS = 120
+_QUOTE_CHARS = 300
 
 
 def topic(passage: Passage) -> str:
@@ -39,6 +41,12 @@ def left_open(missing: Sequence[str]) -> str:
     if not missing:
         return ""
     return f"The documents I have do not seem to answer this part: {_listed([_bare(part) for part in missing], 'and')}."
+
+
+def otherwise(conflicts: Sequence[Citation]) -> str:
+    """Say which sources say otherwise, in their words."""
+    quoted = dict.fromkeys(f"{c.title or c.uri}: “{' '.join(c.quote.split())[:_QUOTE_CHARS]}”" for c in conflicts)
+    return f"The sources do not agree. {' '.join(list(quoted)[:MAX_OPTIONS])}"
 
 
 def _bare(part: str) -> str:

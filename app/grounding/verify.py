@@ -24,7 +24,8 @@ _SPANS = 3
 _ADDS = 0.15
 """A further span must bring this share of the claim's words."""
 _SHARES = 1 / 3
-"""And hold this share of them in all."""
+"""And hold this share of them in all, to be cited: one with less is about something else, and would only seem to
+complete the claim."""
 _SAME_SUBJECT = 0.6
 """A sentence that holds this share of a claim's words speaks of the same: if it disagrees, it contradicts."""
 
@@ -79,11 +80,12 @@ class Grounding:
         if not spans:
             return Finding(said, Verdict.UNSUPPORTED, why="no source speaks of it")
         closest = closest_of(words, spans)
-        if refuted := _refuted(said, words, spans, closest):
+        carrying = [span for span in spans if span is spans[0] or _share(words, span.words) >= _SHARES]
+        if refuted := _refuted(said, words, carrying, closest):
             return refuted
         support = round(probability(read(said, [span.text for span in spans], closest.text)), 4)
         if support >= self.min_support:
-            return Finding(said, Verdict.SUPPORTED, self._claim(said, spans, support, passages))
+            return Finding(said, Verdict.SUPPORTED, self._claim(said, carrying, support, passages))
         verdict = Verdict.PARTLY if support >= self.min_support / 2 else Verdict.UNSUPPORTED
         return Finding(said, verdict, why="the sources do not say all of it")
 
@@ -143,9 +145,6 @@ def spans_of(words: frozenset[str], passages: Sequence[Passage]) -> list[Window]
         gained = len(left & best.words) / len(words)
         if gained == 0 or (chosen and gained < _ADDS):
             break
-        if chosen and _share(words, best.words) < _SHARES:
-            candidates.remove(best)  # about something else: words of it would only seem to complete the claim
-            continue
         chosen.append(best)
         left -= best.words
     return chosen

@@ -16,7 +16,7 @@ from app.deciding.outcome import outcome
 from app.deciding.signals import NAMES
 from app.deciding.wording import ABSTENTION, clarification, left_open, topics
 from app.reading import Reading, SentenceReader
-from app.types import Action, ChatRequest, Claim
+from app.types import Action, ChatRequest, Citation, Claim
 from retrieval.embedders.hashing import HashingEmbedder
 from retrieval.types import Passage
 
@@ -108,3 +108,9 @@ def test_any_text_gets_a_decision(question: str, texts: list[str]) -> None:
     assert (found.action is Action.CLARIFY) <= (len(found.options) > 1)
     assert (found.action is Action.PARTLY) == bool(found.missing)
     assert outcome(found, [], [passage(f"t{i}", text) for i, text in enumerate(texts)]).answer
+
+
+def test_sources_that_say_otherwise_are_quoted() -> None:
+    against = Citation("d2", "old.md", "Old rules", "s1", 0, 21, "It sends 5\npercent.", "0" * 64, None, None)
+    said = outcome(Decision(Action.ANSWER, 0.9), [Claim("It sends 1 percent.", (), 1.0, conflicts=(against,))], [])
+    assert said.answer == "It sends 1 percent. The sources do not agree. Old rules: “It sends 5 percent.”"
