@@ -6,14 +6,14 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from app.budget import Budget, Step
 from app.context import as_found
 from app.conversation import Understand, Understood, weigh_history
 from app.costs import Price
 from app.deciding.decide import Decider, Decision
-from app.deciding.outcome import outcome
+from app.deciding.outcome import Outcome, outcome
 from app.deciding.wording import topics
 from app.drafting import Draft, Drafting, Highlight, no_highlight
 from app.grounding.verify import Grounding
@@ -129,30 +129,12 @@ class ChatPipeline:
         clock.since_start("total")
 
         said = outcome(decision, draft.claims, found.passages)
-        result = ChatResult(
-            turn_id=uuid.uuid4().hex,
-            question=request.question,
-            answer=said.answer,
-            abstained=not draft.claims,
-            action=said.action,
+        result = replace(
+            _result(request, found, said, draft, budget),
             confidence=round(decision.probability, 4),
-            missing=said.missing,
-            options=said.options,
             reason=self._reason(asked, found, said.action, (*plan, provider), draft),
-            claims=tuple(draft.claims),
-            dropped=tuple(draft.dropped),
-            dropped_why=tuple(draft.dropped_why),
-            passages=found.passages,
-            corpus=request.corpus,
-            snapshot=found.snapshot,
             provider=self._writer(provider, budget),
-            usage=budget.usage(),
             timings_ms=clock.timings_ms,
-            tenant=request.scope.access.tenant,
-            degraded=tuple(budget.degraded),
-            attempts=len(budget.calls),
-            cost_usd=budget.cost_usd(),
-            usage_by_provider=budget.usage_by_provider(),
         )
         await self.record(self, request, result)
         yield Finished(result)
@@ -235,6 +217,33 @@ class ChatPipeline:
     def _writer(self, provider: Provider, budget: Budget) -> str:
         """The name of what wrote the answer: of a chain, the model that did."""
         return provider.name if provider is self.fallback or not budget.calls else budget.calls[-1].provider
+
+
+def _result(request: ChatRequest, found: Found, said: Outcome, draft: Draft, budget: Budget) -> ChatResult:
+    """What was said and from what; who wrote it, why and how fast is for the turn to say."""
+    return ChatResult(
+        turn_id=uuid.uuid4().hex,
+        question=request.question,
+        answer=said.answer,
+        abstained=not draft.claims,
+        action=said.action,
+        missing=said.missing,
+        options=said.options,
+        reason=Reason.ANSWERED,
+        claims=tuple(draft.claims),
+        dropped=tuple(draft.dropped),
+        dropped_why=tuple(draft.dropped_why),
+        passages=found.passages,
+        corpus=request.corpus,
+        snapshot=found.snapshot,
+        provider="",
+        usage=budget.usage(),
+        tenant=request.scope.access.tenant,
+        degraded=tuple(budget.degraded),
+        attempts=len(budget.calls),
+        cost_usd=budget.cost_usd(),
+        usage_by_provider=budget.usage_by_provider(),
+    )
 
 
 async def unrecorded(pipeline: ChatPipeline, asked: ChatRequest, result: ChatResult) -> None:
