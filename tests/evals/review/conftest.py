@@ -83,7 +83,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "corpus" / "hostile.md").write_text(f"# Evil\n\nRoll back {HOSTILE.replace('<', '&lt;')} now.\n", "utf-8")
     for name, draft in (("baseline", QUOTE), ("candidate", "A canary sends 1 percent of the traffic.")):
         services = build(
-            load_settings(home=base / "home"),
+            load_settings(home=base / "home", chat={"min_answerable": 0.0}),
             embedder=HashingEmbedder(),
             provider=ScriptedProvider(itertools.repeat(draft)),
         )
