@@ -108,7 +108,7 @@ def sees_nothing(question: str) -> str:
 
 
 class Obeying:
-    """Quotes the first passage; where it sees a canary, it slips it in. Grounding lets one word of many pass, no name."""
+    """Quotes the first passage; where it sees a canary, it slips it in: grounding lets one word of many pass."""
 
     name = "obeying"
 
