@@ -35,11 +35,11 @@ def test_an_answer_has_citations_that_open_the_source(page: "Page", site: str) -
     answered(page)
     assert "1 percent of the traffic" in page.inner_text(".claims")
     page.click(".cite >> nth=0")
-    page.wait_for_selector("mark")
-    assert page.inner_text("mark") in page.inner_text(".claims")
+    page.wait_for_selector("#source-text mark")
+    assert page.inner_text("#source-text mark") in page.inner_text(".claims")
     assert page.inner_text("#source-title") == "Canary releases"
     assert "canary.md" in page.inner_text("#source-place")
-    assert page.locator("mark").is_visible()
+    assert page.locator("#source-text mark").is_visible()
     assert page.locator("#source-text .heading").inner_text() == "Canary releases"
 
 
@@ -73,7 +73,7 @@ def test_the_keyboard_alone_is_enough(page: "Page", site: str) -> None:
     assert "cite" in focused(page)
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     page.keyboard.press("Enter")
-    page.wait_for_selector("mark")
+    page.wait_for_selector("#source-text mark")
     assert focused(page) == "source-title"
     assert page.get_attribute(".cite >> nth=0", "aria-expanded") == "true"
     page.keyboard.press("Escape")
@@ -100,8 +100,8 @@ def test_claims_stream_in_and_offsets_are_code_points(page: "Page", slow_site: s
     assert page.locator(".cite").count() == 2
     assert "1 statement was left out" in page.inner_text(".answer")
     page.click(".cite >> nth=1")
-    page.wait_for_selector("mark")
-    assert page.inner_text("mark") == "It spits when it is cross."
+    page.wait_for_selector("#source-text mark")
+    assert page.inner_text("#source-text mark") == "It spits when it is cross."
     assert page.inner_text("#source-title") == "Llamas <b>&"
 
 
@@ -162,7 +162,7 @@ def test_uploads_say_what_became_of_them(page: "Page", site: str, tmp_path: Path
     ask(page, "When does a llama hum?")
     answered(page)
     page.click("text=Llamas")
-    page.wait_for_selector("mark")
+    page.wait_for_selector("#source-text mark")
     assert page.locator("img[src=x]").count() == 0
     page.click("[aria-label^='Dismiss'] >> nth=0")
     assert page.locator(".upload").count() == 1
@@ -175,8 +175,8 @@ def test_a_link_to_a_source_opens_it(page: "Page", site: str) -> None:
     answer = httpx.post(f"{site}/v1/chat/completions", json=body).json()
     cited = answer["choices"][0]["message"]["annotations"][0]["url_citation"]
     page.goto(cited["url"])
-    page.wait_for_selector("mark")
-    assert page.inner_text("mark") == cited["quote"]
+    page.wait_for_selector("#source-text mark")
+    assert page.inner_text("#source-text mark") == cited["quote"]
 
 
 def test_a_source_that_is_gone_says_so(page: "Page", site: str) -> None:
@@ -227,7 +227,7 @@ def test_nothing_overflows_and_contrast_is_readable(page: "Page", site: str, wid
     page.click("[aria-label='Good answer']")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.click(".ref >> nth=0")
-    page.wait_for_selector("mark")
+    page.wait_for_selector("#source-text mark")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     box = page.locator("#source").bounding_box()
     assert box and (box["width"] == width if width < 1024 else box["width"] < width / 2)
