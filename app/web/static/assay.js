@@ -90,7 +90,7 @@ class Turn {
     } else {
       this.sources("Sources", [...this.numbers.values()]);
       const against = result.claims.flatMap(({ conflicts }) => conflicts);
-      this.sources("The sources do not agree. Otherwise say:", against.map((citation, i) => ({ number: this.numbers.size + i + 1, citation })));
+      this.sources("The sources do not agree. These say otherwise:", against.map((citation, i) => ({ number: this.numbers.size + i + 1, citation })));
     }
     if (result.missing.length) this.note(`Not answered by these documents: ${result.missing.join("; ")}`);
     if (result.reason === "provider_failed") this.note("The model could not be reached or broke off: what is shown was verified.");
