@@ -59,7 +59,7 @@ class ChatSettings(BaseModel):
         0, ge=0, le=20_000, description="Up to so much of its sections is read with a passage; 0: the passage alone."
     )
     max_claims: int = Field(8, ge=1, le=50)
-    min_support: float = Field(0.7, ge=0, le=1, description="Share of a claim's words that its source span must hold.")
+    min_support: float = Field(0.7, ge=0, le=1, description="Probability from which on sources support a claim.")
     risk_target: float = Field(
         0.05, gt=0, lt=1, description="Share of answers that may be wrong; `evals calibrate` fits each corpus to it."
     )

@@ -1,6 +1,6 @@
 """Whether a text says what a claim says: words, numbers and negation. Deterministic.
 
-Written apart from app/grounding.py on purpose: a release whose verifier is broken must not be scored by that verifier.
+Written apart from app/grounding/ on purpose: a release whose verifier is broken must not be scored by that verifier.
 """
 
 import re
