@@ -1,30 +1,18 @@
 """Sentences of passages, ranked by how well each answers a question. Deterministic."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
 from app.sentences import sentences
 from retrieval.embedders.port import Vectors
+from retrieval.rerankers.cross_encoder import PART, PairScorer
 from retrieval.types import Passage
 from retrieval.words import content_words
 
 Embed = Callable[[Sequence[str]], Vectors]
-
-
-class Scorer(Protocol):
-    """Reads a question and a text together; `retrieval.rerankers.cross_encoder.PairScorer` is one."""
-
-    def count_tokens(self, text: str) -> int:
-        """Tokens of `text` as the model counts them."""
-        ...
-
-    def scores(self, query: str, texts: Sequence[str]) -> Iterator[float]:
-        """The probability that each text answers the query, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +44,6 @@ class Reading:
     """Of the first passages and the question."""
 
 
-PART = "cross_encoder"
-"""The part of a passage's score that is the cross-encoder's, where a search has asked it."""
 # Chosen on tuning halves of public sets, on a plateau; see "The default answerer" in DECISIONS.md.
 _COSINE, _OVERLAP, _PASSAGE = 0.4, 0.3, 0.3
 _PAIR = 0.5
@@ -72,7 +58,7 @@ class SentenceReader:
     """Ranks sentences by meaning, shared words and the rank of their passage; the best also by the cross-encoder."""
 
     embed: Embed
-    scorer: Scorer | None = None
+    scorer: PairScorer | None = None
     read_passages: int = 5
     pair_sentences: int = 8
     pair_passages: int = 2
@@ -119,7 +105,7 @@ class SentenceReader:
             ),
         )
 
-    def _second_look(self, first: Reading, scorer: Scorer) -> Reading:
+    def _second_look(self, first: Reading, scorer: PairScorer) -> Reading:
         """Have the best sentences, under their title, and passages that the search did not show it, read in pairs."""
         question, passages, ranked = first.question, first.passages, first.candidates
         known = dict(first.passage_pairs)
@@ -137,7 +123,7 @@ class SentenceReader:
         rest = [replace(c, score=min(c.score, floor)) for c in ranked[len(read) :]]
         return replace(first, candidates=(*_best_first(read), *rest), passage_pairs=known)
 
-    def _affordable(self, question: str, texts: Sequence[str], scorer: Scorer) -> list[str]:
+    def _affordable(self, question: str, texts: Sequence[str], scorer: PairScorer) -> list[str]:
         left, asked = self.pair_tokens, scorer.count_tokens(question)
         taken: list[str] = []
         for text in texts:

@@ -12,8 +12,6 @@ from retrieval.words import content_words
 
 _NEGATION = re.compile(r"\b(?:not|no|never|none|neither|nor|without|cannot)\b|n['’]t\b", re.IGNORECASE)
 _LIST_MARK = re.compile(r"(?:[-*•–]|\d{1,3}[.)])\s+")
-_MAX_CHARS = 1_000
-"""Of a sentence: what runs on for longer is a table or has no punctuation, and is read in pieces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,6 @@ class Sentence:
     text: str
     words: frozenset[str]
     quantities: frozenset[Quantity]
-    negated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def windows(passage: Passage, size: int) -> Iterator[Window]:
 @lru_cache(maxsize=512)
 def sentences_of(text: str) -> tuple[Sentence, ...]:
     """The sentences of a text; list marks in front of them are left out."""
-    return tuple(_sentence(text, start, end) for span in sentences(text) for start, end in _pieces(span))
+    return tuple(_sentence(text, *span) for span in sentences(text))
 
 
 def negations(text: str) -> int:
@@ -80,13 +77,8 @@ def known_beside(passages: Sequence[Passage]) -> frozenset[str]:
     return frozenset(word for p in passages for word in content_words(f"{p.title} {p.section or ''}"))
 
 
-def _pieces(span: Span) -> Iterator[tuple[int, int]]:
-    for start in range(span.start, span.end, _MAX_CHARS):
-        yield start, min(start + _MAX_CHARS, span.end)
-
-
 def _sentence(text: str, start: int, end: int) -> Sentence:
     if mark := _LIST_MARK.match(text[start:end]):
         start += mark.end()
     said = text[start:end]
-    return Sentence(start, end, said, frozenset(content_words(said)), quantities(said), negated(said))
+    return Sentence(start, end, said, frozenset(content_words(said)), quantities(said))

@@ -110,3 +110,10 @@ def test_the_weights_fit_the_features() -> None:
     stored = json.loads((Path(app.grounding.__file__).parent / "support.json").read_text("utf-8"))
     assert stored["features"] == [field.name for field in fields(Features)]
     assert {len(weights.weights) for weights in shipped().values()} == {len(fields(Features))}
+
+
+def test_the_end_of_a_sentence_that_runs_on_is_no_sentence() -> None:
+    """However long it is, it is read as one: its beginning may negate its end."""
+    head = "You must never " + "and under no circumstances " * 40
+    runs_on = head[:1000].ljust(1000) + "store passwords in plain text."
+    assert GROUNDING.judge("store passwords in plain text.", [passage(runs_on)]).claim is None
